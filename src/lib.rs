@@ -1,0 +1,1 @@
+//! ePHPm: an HTTP server and the PHP engine in one process.

@@ -1,0 +1,2 @@
+//! The `ephpm` program.
+fn main() {}
