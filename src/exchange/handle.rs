@@ -65,6 +65,11 @@ impl Handle {
         Pull::Content(chunk)
     }
 
+    #[cfg(test)]
+    pub(super) fn buffered(&self) -> usize {
+        self.exchange.lock().buffered
+    }
+
     /// Whether the request still waits for a PHP thread.
     pub fn is_queued(&self) -> bool {
         self.exchange.is_queued()

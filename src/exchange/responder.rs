@@ -48,8 +48,10 @@ enum Output {
 /// What the head says of the content.
 #[derive(Debug, Clone, Copy)]
 enum Promise {
-    /// There is none (HEAD, 204, 304): what PHP writes goes nowhere. Holds the length that PHP announced.
-    Nothing(Option<u64>),
+    /// There is none (204, 304): what PHP writes goes nowhere.
+    NoContent,
+    /// There is none, since the request was HEAD. Holds the length that PHP announced.
+    Head(Option<u64>),
     /// So many more bytes, as PHP's own Content-Length says.
     Exact(u64),
     /// As many as come.
@@ -90,9 +92,9 @@ impl Responder {
         let announced = response.headers.get("Content-Length").and_then(parse_length);
         response.headers.remove("Content-Length");
         let content = if self.job.request.method == Method::Head {
-            Promise::Nothing(announced)
+            Promise::Head(announced)
         } else if response.status.forbids_content() {
-            Promise::Nothing(None)
+            Promise::NoContent
         } else {
             announced.map_or(Promise::Open, Promise::Exact)
         };
@@ -109,10 +111,8 @@ impl Responder {
             }
             Output::Gathering { content, .. } | Output::Streaming { content } => content,
         };
-        match content {
-            Promise::Nothing(_) => bytes = &[],
-            // A page that fits one block gets the length that it has, whatever PHP announced; see `finish`.
-            Promise::Exact(_) | Promise::Open => {}
+        if matches!(content, Promise::NoContent | Promise::Head(_)) {
+            bytes = &[];
         }
         while !bytes.is_empty() {
             let room = OUTPUT_BLOCK_BYTES - self.pending.len();
@@ -136,44 +136,39 @@ impl Responder {
 
     /// Ends the response. PHP may go on; what it writes from now on goes nowhere.
     pub fn finish(&mut self) {
+        self.end(false);
+    }
+
+    /// Ends the response with the last that PHP does for it: the loop hears of both at once.
+    pub fn complete(mut self) {
+        self.end(true);
+    }
+
+    fn end(&mut self, released: bool) {
         let output = std::mem::replace(&mut self.output, Output::Finished);
-        let chunk = self.pending.split().freeze();
+        let mut chunk = self.pending.split().freeze();
         let mut state = self.exchange.lock();
+        state.released = released;
         match output {
+            Output::Finished if released => {}
             Output::Finished => return,
             Output::Await => state.reply = Reply::Over(End::Failed),
             Output::Gathering { response, content } => {
-                let length = match content {
-                    Promise::Nothing(Some(announced)) => ContentLength::Exact(announced),
-                    Promise::Nothing(None) if self.job.request.method == Method::Head => ContentLength::Unknown,
-                    Promise::Nothing(None) => ContentLength::Exact(0),
-                    Promise::Exact(_) | Promise::Open => ContentLength::Exact(chunk.len() as u64),
-                };
+                let length = content.length(chunk.len() as u64);
                 state.reply = Reply::Head { response, length, end: Some(End::Complete) };
-                state.buffered += chunk.len();
-                if !chunk.is_empty() {
-                    state.chunks.push_back(chunk);
-                }
             }
             Output::Streaming { content } => {
-                let mut chunk = chunk;
                 let end = match content {
                     Promise::Exact(left) => {
                         chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
                         if (chunk.len() as u64) < left { End::Failed } else { End::Complete }
                     }
-                    Promise::Nothing(_) | Promise::Open => End::Complete,
+                    Promise::NoContent | Promise::Head(_) | Promise::Open => End::Complete,
                 };
-                state.buffered += chunk.len();
-                if !chunk.is_empty() {
-                    state.chunks.push_back(chunk);
-                }
-                match &mut state.reply {
-                    Reply::Head { end: head_end, .. } => *head_end = Some(end),
-                    reply => *reply = Reply::Over(end),
-                }
+                state.end(end);
             }
         }
+        state.push(chunk);
         self.exchange.ring(state);
     }
 
@@ -186,10 +181,9 @@ impl Responder {
             Output::Await | Output::Finished => unreachable!("only a response that is under way is handed over"),
         };
         let length = match content {
-            Promise::Nothing(None) if self.job.request.method != Method::Head => ContentLength::Exact(0),
-            Promise::Nothing(announced) => announced.map_or(ContentLength::Unknown, ContentLength::Exact),
             Promise::Exact(left) => ContentLength::Exact(left),
             Promise::Open => ContentLength::Unknown,
+            Promise::NoContent | Promise::Head(_) => content.length(0),
         };
         if let Promise::Exact(left) = &mut content {
             chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -213,10 +207,7 @@ impl Responder {
         } else if chunk.is_empty() {
             return Ok(());
         }
-        state.buffered += chunk.len();
-        if !chunk.is_empty() {
-            state.chunks.push_back(chunk);
-        }
+        state.push(chunk);
         self.exchange.ring(state);
         Ok(())
     }
@@ -225,13 +216,25 @@ impl Responder {
 impl Drop for Responder {
     fn drop(&mut self) {
         let mut state = self.exchange.lock();
-        state.released = true;
-        match (&self.output, &mut state.reply) {
-            (Output::Finished, _) => {}
-            (_, Reply::Head { end, .. }) => *end = Some(End::Failed),
-            (_, reply) => *reply = Reply::Over(End::Failed),
+        if std::mem::replace(&mut state.released, true) {
+            return;
+        }
+        if !matches!(self.output, Output::Finished) {
+            state.end(End::Failed);
         }
         self.exchange.ring(state);
+    }
+}
+
+impl Promise {
+    /// The length to announce when the content is known to be `written` bytes. PHP's own figure counts only where
+    /// there is no content to count: a page that fits one block gets the length that it has.
+    fn length(self, written: u64) -> ContentLength {
+        match self {
+            Self::NoContent => ContentLength::Exact(0),
+            Self::Head(announced) => announced.map_or(ContentLength::Unknown, ContentLength::Exact),
+            Self::Exact(_) | Self::Open => ContentLength::Exact(written),
+        }
     }
 }
 

@@ -112,6 +112,24 @@ pub(super) enum End {
     Failed,
 }
 
+impl State {
+    /// Appends content, if there is any.
+    pub(super) fn push(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.buffered += chunk.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// Says how the response ends, behind whatever has not been pulled.
+    pub(super) fn end(&mut self, how: End) {
+        match &mut self.reply {
+            Reply::Head { end, .. } => *end = Some(how),
+            reply => *reply = Reply::Over(how),
+        }
+    }
+}
+
 impl Exchange {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock, and a panic ends the process.
