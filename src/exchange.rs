@@ -29,7 +29,7 @@ use crate::http::message::{Peer, Request};
 /// Takes requests to PHP threads.
 pub trait Dispatch: Send + Sync {
     /// Queues a request; gives it back when the queue is full or closed.
-    fn submit(&self, responder: Responder) -> Result<(), Responder>;
+    fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>>;
 }
 
 /// Everything that a PHP thread needs to know of one request.

@@ -140,7 +140,7 @@ impl Responder {
     }
 
     /// Ends the response with the last that PHP does for it: the loop hears of both at once.
-    pub fn complete(mut self) {
+    pub fn complete(mut self: Box<Self>) {
         self.end(true);
     }
 

@@ -22,8 +22,9 @@ pub struct Tag {
     pub stream: u64,
 }
 
-/// Joins the loop's and PHP's side of one request.
-pub fn new(job: Job, tag: Tag, bell: Arc<Bell>) -> (Handle, Responder) {
+/// Joins the loop's and PHP's side of one request. The responder is boxed because it
+/// moves through queues.
+pub fn new(job: Job, tag: Tag, bell: Arc<Bell>) -> (Handle, Box<Responder>) {
     let exchange = Arc::new(Exchange {
         tag,
         bell,
@@ -38,7 +39,7 @@ pub fn new(job: Job, tag: Tag, bell: Arc<Bell>) -> (Handle, Responder) {
             released: false,
         }),
     });
-    (Handle::new(Arc::clone(&exchange)), Responder::new(exchange, job))
+    (Handle::new(Arc::clone(&exchange)), Box::new(Responder::new(exchange, job)))
 }
 
 /// Where the request is:

@@ -15,7 +15,7 @@ use crate::http::status::Status;
 
 struct Pair {
     handle: Handle,
-    responder: Responder,
+    responder: Box<Responder>,
     bell: Arc<Bell>,
     wakes: Arc<AtomicUsize>,
 }
@@ -264,7 +264,7 @@ fn only_one_side_takes_a_request_out_of_the_queue() {
 fn content_is_read_from_memory_and_from_a_file_alike() {
     let path = std::env::temp_dir().join(format!("ephpm-exchange-{}", std::process::id()));
     std::fs::write(&path, b"0123456789").unwrap();
-    let file = std::fs::File::open(&path).unwrap();
+    let file = File::open(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     for mut content in [Content::Memory(Bytes::from_static(b"0123456789")), Content::File { file, len: 10 }] {
         let mut buf = [0; 4];
