@@ -1,0 +1,3 @@
+//! x
+#![cfg(feature = "php")]
+mod support;
