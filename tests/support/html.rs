@@ -125,7 +125,9 @@ fn attributes(mut rest: &str) -> Vec<(String, String)> {
             continue;
         };
         let (text, left) = match value.chars().next() {
-            Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
+            Some(quote @ ('"' | '\'')) => value[1..]
+                .split_once(quote)
+                .unwrap_or_else(|| (&value[1..], "")),
             _ => value.split_at(
                 value
                     .find([' ', '\n', '\r', '\t', '>'])
