@@ -160,3 +160,6 @@ fn was_closed(kind: ErrorKind) -> bool {
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,13 @@ pub(crate) enum Content {
 }
 
 impl Request {
+    /// Whoever wants to send a target that is none writes to a [`Connection`](super::Connection).
     pub(crate) fn new(method: &str, target: &str) -> Self {
+        let clean = target.bytes().all(|byte| byte.is_ascii_graphic());
+        assert!(
+            clean && !target.is_empty(),
+            "not a request target: {target:?}"
+        );
         Self {
             method: method.to_owned(),
             target: target.to_owned(),

@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{Client, TemporaryDirectory};
+use super::{Client, Connection, TemporaryDirectory};
 
 /// From start to the first accepted connection: generous, a debug build with PHP on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -69,6 +69,22 @@ impl Server {
     /// A client without cookies and without a connection yet.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.address)
+    }
+
+    /// A bare connection, for requests that no client would send.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address).expect("a connection to the server")
+    }
+
+    /// Sends these bytes and nothing more; what comes back until the server closes.
+    #[track_caller]
+    pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut connection = self.connect();
+        connection.write(bytes).expect("the request to be taken");
+        connection
+            .read_to_end()
+            .expect("the server to answer and to close")
     }
 
     pub(crate) fn pid(&self) -> u32 {
