@@ -1,0 +1,36 @@
+//! One request with its response (RFC 9113 §8.1's word), shared by an event loop and a PHP thread.
+//!
+//! [`new`] returns two handles on one exchange, and each side sees only its own verbs: a [`Handle`] never blocks, a
+//! [`Responder`] may. Dropping a handle cancels: PHP sees an aborted client, the loop sees a failed response. Output
+//! is bounded: a PHP thread waits while more than [`RESPONSE_BUFFER_HIGH`](crate::base::limits::RESPONSE_BUFFER_HIGH)
+//! bytes have not been pulled. This module knows neither sockets nor PHP.
+
+mod bell;
+mod handle;
+mod job;
+mod responder;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use handle::{Handle, Pull};
+pub use job::{Content, Job, Script};
+pub use responder::{Aborted, Responder};
+pub use state::{News, Rung, Tag};
+
+use std::sync::Arc;
+
+/// A loop's bell, rung by its exchanges.
+pub type Bell = bell::Bell<News>;
+
+/// Takes requests to PHP threads.
+pub trait Dispatch: Send + Sync {
+    /// Queues a request; gives it back when the queue is full or closed.
+    fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>>;
+}
+
+/// Joins the loop's and PHP's side of one request. The responder is boxed because it moves through queues.
+pub fn new(job: Job, tag: Tag, bell: Arc<Bell>) -> (Handle, Box<Responder>) {
+    let exchange = Arc::new(state::Exchange::new(tag, bell));
+    (Handle::new(Arc::clone(&exchange)), Box::new(Responder::new(exchange, job)))
+}
