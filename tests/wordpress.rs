@@ -66,13 +66,7 @@ fn wordpress_is_installed_and_used() {
     site.log_out();
     let (status, log) = site.server.stop();
     assert!(status.success(), "{status}\n{log}");
-    for complaint in [
-        "PHP Fatal error",
-        "PHP Parse error",
-        "PHP Warning",
-        "PHP Notice",
-        "PHP Deprecated",
-    ] {
+    for complaint in ["PHP Fatal error", "PHP Parse error", "PHP Warning", "PHP Notice", "PHP Deprecated"] {
         assert!(!log.contains(complaint), "{complaint} in the log:\n{log}");
     }
 }
@@ -89,10 +83,7 @@ fn lay_out(directory: &TemporaryDirectory) -> std::path::PathBuf {
         .expect("bash to run tests/wordpress/site");
     let deadline = Instant::now() + FETCH_TIMEOUT;
     let status = loop {
-        match child
-            .try_wait()
-            .expect("a child that nobody else waits for")
-        {
+        match child.try_wait().expect("a child that nobody else waits for") {
             Some(status) => break status,
             None if Instant::now() < deadline => sleep(Duration::from_millis(50)),
             None => {
@@ -101,10 +92,7 @@ fn lay_out(directory: &TemporaryDirectory) -> std::path::PathBuf {
             }
         }
     };
-    assert!(
-        status.success(),
-        "tests/wordpress/site failed: its messages are above"
-    );
+    assert!(status.success(), "tests/wordpress/site failed: its messages are above");
     site.join("public")
 }
 
@@ -112,10 +100,7 @@ impl Site {
     fn install(&mut self) {
         let visitor = &mut self.visitor;
         let first = visitor.get("/").expect(302);
-        assert_eq!(
-            visitor.resolve("/", first.header("Location").expect("a location")),
-            "/wp-admin/install.php"
-        );
+        assert_eq!(visitor.resolve("/", first.header("Location").expect("a location")), "/wp-admin/install.php");
         let welcome = page(visitor.follow(&Request::get("/")), 200);
         let mut fields = form_fields(&welcome, "setup");
         for (name, value) in [
@@ -128,10 +113,7 @@ impl Site {
         ] {
             set_field(&mut fields, name, value);
         }
-        let installed = page(
-            visitor.post_form("/wp-admin/install.php?step=2", &fields),
-            200,
-        );
+        let installed = page(visitor.post_form("/wp-admin/install.php?step=2", &fields), 200);
         check_holds(&installed, "<h1>Success!</h1>");
         let again = page(visitor.get("/wp-admin/install.php"), 200);
         check_holds(&again, "Already Installed");
@@ -156,11 +138,7 @@ impl Site {
         let dashboard = self.owner.resolve("/wp-login.php", location);
         assert_eq!(dashboard, "/wp-admin/");
         check_holds(&page(self.owner.get(&dashboard), 200), "<title>Dashboard");
-        self.nonce = self
-            .owner
-            .get("/wp-admin/admin-ajax.php?action=rest-nonce")
-            .expect(200)
-            .text();
+        self.nonce = self.owner.get("/wp-admin/admin-ajax.php?action=rest-nonce").expect(200).text();
         assert_eq!(self.nonce.len(), 10, "{:?}", self.nonce);
     }
 
@@ -168,16 +146,9 @@ impl Site {
         let target = "/wp-admin/options-permalink.php";
         let screen = page(self.owner.get(target), 200);
         // Were the server's name unknown to WordPress, it would offer /index.php/… only.
-        let offered = tags(&screen, "input")
-            .into_iter()
-            .filter(|tag| tag.attribute("name") == Some("selection"));
-        let offered: Vec<_> = offered
-            .filter_map(|tag| tag.attribute("value").map(str::to_owned))
-            .collect();
-        assert!(
-            offered.iter().any(|value| value == STRUCTURE),
-            "{offered:?}"
-        );
+        let offered = tags(&screen, "input").into_iter().filter(|tag| tag.attribute("name") == Some("selection"));
+        let offered: Vec<_> = offered.filter_map(|tag| tag.attribute("value").map(str::to_owned)).collect();
+        assert!(offered.iter().any(|value| value == STRUCTURE), "{offered:?}");
         let mut fields = form_fields(&screen, "form");
         set_field(&mut fields, "selection", STRUCTURE);
         set_field(&mut fields, "permalink_structure", STRUCTURE);
@@ -190,22 +161,12 @@ impl Site {
         let fields = [("title", TITLE), ("content", text), ("status", "publish")];
         let request = Request::post("/wp-json/wp/v2/posts").form(&fields);
         self.visitor.send(&request).expect(401);
-        let created = self
-            .owner
-            .send(&request.header("X-WP-Nonce", &self.nonce))
-            .expect(201);
-        assert_eq!(
-            created.header("Content-Type"),
-            Some("application/json; charset=UTF-8")
-        );
+        let created = self.owner.send(&request.header("X-WP-Nonce", &self.nonce)).expect(201);
+        assert_eq!(created.header("Content-Type"), Some("application/json; charset=UTF-8"));
         let created = Json::parse(&created.text());
         self.post_id = created["id"].as_number().expect("an id").to_string();
         self.post = self.path(&created["link"]);
-        assert!(
-            self.post.starts_with("/20") && self.post.ends_with("/gruse-aus-der-kuche/"),
-            "{}",
-            self.post
-        );
+        assert!(self.post.starts_with("/20") && self.post.ends_with("/gruse-aus-der-kuche/"), "{}", self.post);
     }
 
     fn read_the_post(&mut self) {
@@ -214,15 +175,9 @@ impl Site {
         check_holds(&post, &format!("{TITLE}</h1>"));
         check_holds(&post, "Boxkämpfer jagen Viktor");
         // Other ways to the same post lead to its one address.
-        for other in [
-            format!("/?p={}", self.post_id),
-            self.post.trim_end_matches('/').to_owned(),
-        ] {
+        for other in [format!("/?p={}", self.post_id), self.post.trim_end_matches('/').to_owned()] {
             let moved = visitor.get(&other).expect(301);
-            assert_eq!(
-                visitor.resolve(&other, moved.header("Location").expect("a location")),
-                self.post
-            );
+            assert_eq!(visitor.resolve(&other, moved.header("Location").expect("a location")), self.post);
         }
         check_holds(&page(visitor.get("/"), 200), &self.post);
         check_holds(&page(visitor.get("/no/such/post/"), 404), "Küche &amp; Co");
@@ -232,27 +187,14 @@ impl Site {
 
     fn upload_a_picture(&mut self) {
         let picture = png::picture(640, 480);
-        let form = Multipart::default().text("title", "Ein Bild").file(
-            "file",
-            "küche.png",
-            "image/png",
-            &picture,
-        );
-        let request = Request::post("/wp-json/wp/v2/media")
-            .multipart(form)
-            .header("X-WP-Nonce", &self.nonce);
+        let form = Multipart::default().text("title", "Ein Bild").file("file", "küche.png", "image/png", &picture);
+        let request = Request::post("/wp-json/wp/v2/media").multipart(form).header("X-WP-Nonce", &self.nonce);
         let created = Json::parse(&self.owner.send(&request).expect(201).text());
         assert_eq!(created["mime_type"].as_str(), Some("image/png"));
         let details = &created["media_details"];
-        assert_eq!(
-            (details["width"].as_number(), details["height"].as_number()),
-            (Some(640.0), Some(480.0))
-        );
+        assert_eq!((details["width"].as_number(), details["height"].as_number()), (Some(640.0), Some(480.0)));
 
-        let whole = self
-            .visitor
-            .get(&self.path(&created["source_url"]))
-            .expect(200);
+        let whole = self.visitor.get(&self.path(&created["source_url"])).expect(200);
         assert_eq!(whole.header("Content-Type"), Some("image/png"));
         assert!(whole.content == picture, "the bytes that were sent");
         for (size, dimensions) in [("thumbnail", (150, 150)), ("medium", (300, 225))] {
@@ -267,15 +209,9 @@ impl Site {
 
     /// Everything that the pages load from this server: files of WordPress, and joins made by load-*.php.
     fn fetch_styles_and_scripts(&mut self) {
-        let visitors = [
-            page(self.visitor.get("/"), 200),
-            page(self.visitor.get(&self.post), 200),
-        ];
+        let visitors = [page(self.visitor.get("/"), 200), page(self.visitor.get(&self.post), 200)];
         let login = page(self.visitor.get("/wp-login.php"), 200);
-        let owners = [
-            page(self.owner.get("/wp-admin/"), 200),
-            page(self.owner.get("/wp-admin/post-new.php"), 200),
-        ];
+        let owners = [page(self.owner.get("/wp-admin/"), 200), page(self.owner.get("/wp-admin/post-new.php"), 200)];
         let (mut styles, mut scripts) = (Vec::new(), Vec::new());
         for html in visitors.iter().chain([&login]).chain(&owners) {
             let is_style = |tag: &Tag| tag.attribute("rel") == Some("stylesheet");
@@ -290,21 +226,14 @@ impl Site {
             for url in &urls {
                 let target = self.owner.resolve("/wp-admin/", url);
                 let response = self.owner.get(&target).expect(200);
-                assert!(
-                    media_types.contains(&response.media_type().as_str()),
-                    "{target}: {:?}",
-                    response.headers
-                );
+                assert!(media_types.contains(&response.media_type().as_str()), "{target}: {:?}", response.headers);
                 assert!(!response.content.is_empty(), "{target} is empty");
             }
             urls
         };
         let styles = fetch(styles, &["text/css"]);
         let scripts = fetch(scripts, &["text/javascript", "application/javascript"]);
-        for (urls, file, join) in [
-            (styles, ".css?", "load-styles.php?"),
-            (scripts, ".js?", "load-scripts.php?"),
-        ] {
+        for (urls, file, join) in [(styles, ".css?", "load-styles.php?"), (scripts, ".js?", "load-scripts.php?")] {
             assert!(urls.len() >= 5, "{urls:?}");
             assert!(urls.iter().any(|url| url.contains(file)), "{urls:?}");
             assert!(urls.iter().any(|url| url.contains(join)), "{urls:?}");
@@ -326,16 +255,8 @@ impl Site {
             let response = visitor.get(target).expect(200);
             assert_eq!(response.media_type(), media_type, "{target}");
         }
-        check_holds(
-            &visitor.get("/feed/").text(),
-            &format!("<title>{TITLE}</title>"),
-        );
-        let listed = Json::parse(
-            &visitor
-                .get("/wp-json/wp/v2/posts?per_page=1")
-                .expect(200)
-                .text(),
-        );
+        check_holds(&visitor.get("/feed/").text(), &format!("<title>{TITLE}</title>"));
+        let listed = Json::parse(&visitor.get("/wp-json/wp/v2/posts?per_page=1").expect(200).text());
         assert_eq!(listed[0]["title"]["rendered"].as_str(), Some(TITLE));
     }
 
@@ -366,15 +287,10 @@ impl Site {
     fn call_remote_procedures(&mut self) {
         let call = "<?xml version=\"1.0\"?><methodCall><methodName>demo.addTwoNumbers</methodName><params>\
             <param><value><int>40</int></value></param><param><value><int>2</int></value></param></params></methodCall>";
-        let length = self
-            .visitor
-            .send(&Request::post("/xmlrpc.php").content("text/xml", call))
-            .expect(200);
+        let length = self.visitor.send(&Request::post("/xmlrpc.php").content("text/xml", call)).expect(200);
         check_holds(&length.text(), "<int>42</int>");
         let (first, second) = call.as_bytes().split_at(50);
-        let chunked = self
-            .visitor
-            .send(&Request::post("/xmlrpc.php").chunked("text/xml", &[first, second]));
+        let chunked = self.visitor.send(&Request::post("/xmlrpc.php").chunked("text/xml", &[first, second]));
         check_holds(&chunked.expect(200).text(), "<int>42</int>");
     }
 
@@ -383,50 +299,30 @@ impl Site {
         let tasks = self.visitor.get("/wp-cron.php?doing_wp_cron").expect(200);
         assert!(tasks.content.is_empty(), "{}", tasks.text());
         let test = Request::get("/wp-json/wp-site-health/v1/tests/loopback-requests");
-        let outcome = self
-            .owner
-            .send(&test.header("X-WP-Nonce", &self.nonce))
-            .expect(200);
-        assert_eq!(
-            Json::parse(&outcome.text())["status"].as_str(),
-            Some("good"),
-            "{}",
-            outcome.text()
-        );
+        let outcome = self.owner.send(&test.header("X-WP-Nonce", &self.nonce)).expect(200);
+        assert_eq!(Json::parse(&outcome.text())["status"].as_str(), Some("good"), "{}", outcome.text());
     }
 
     fn log_out(&mut self) {
         let dashboard = page(self.owner.get("/wp-admin/"), 200);
-        let mut links = tags(&dashboard, "a")
-            .into_iter()
-            .filter_map(|tag| tag.attribute("href").map(str::to_owned));
-        let link = links
-            .find(|link| link.contains("action=logout"))
-            .expect("a link to log out");
+        let mut links = tags(&dashboard, "a").into_iter().filter_map(|tag| tag.attribute("href").map(str::to_owned));
+        let link = links.find(|link| link.contains("action=logout")).expect("a link to log out");
         let target = self.owner.resolve("/wp-admin/", &link);
         let farewell = page(self.owner.follow(&Request::get(&target)), 200);
         check_holds(&farewell, "You are now logged out.");
         assert!(!self.is_logged_in());
         let sent_away = self.owner.get("/wp-admin/").expect(302);
-        check_holds(
-            sent_away.header("Location").expect("a location"),
-            "/wp-login.php?redirect_to=",
-        );
+        check_holds(sent_away.header("Location").expect("a location"), "/wp-login.php?redirect_to=");
     }
 
     fn is_logged_in(&self) -> bool {
-        self.owner
-            .cookies
-            .names()
-            .any(|name| name.starts_with("wordpress_logged_in_"))
+        self.owner.cookies.names().any(|name| name.starts_with("wordpress_logged_in_"))
     }
 
     /// The path of a URL in a reply of the REST API, which must lead to this server.
     #[track_caller]
     fn path(&self, url: &Json) -> String {
-        let url = url
-            .as_str()
-            .unwrap_or_else(|| panic!("expected a URL, found {url:?}"));
+        let url = url.as_str().unwrap_or_else(|| panic!("expected a URL, found {url:?}"));
         self.visitor.resolve("/", url)
     }
 }
@@ -436,21 +332,14 @@ impl Site {
 fn page(response: Response, status: u16) -> String {
     let response = response.expect(status);
     assert_eq!(
-        response
-            .header("Content-Type")
-            .map(str::to_ascii_lowercase)
-            .as_deref(),
+        response.header("Content-Type").map(str::to_ascii_lowercase).as_deref(),
         Some("text/html; charset=utf-8")
     );
     let text = response.text();
     assert!(text.trim_end().ends_with("</html>"), "{text}");
-    for complaint in [
-        "<b>Warning</b>",
-        "<b>Notice</b>",
-        "<b>Deprecated</b>",
-        "<b>Fatal error</b>",
-        "<b>Parse error</b>",
-    ] {
+    for complaint in
+        ["<b>Warning</b>", "<b>Notice</b>", "<b>Deprecated</b>", "<b>Fatal error</b>", "<b>Parse error</b>"]
+    {
         assert!(!text.contains(complaint), "{text}");
     }
     text

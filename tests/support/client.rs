@@ -39,11 +39,7 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn post_form<N: AsRef<str>, V: AsRef<str>>(
-        &mut self,
-        target: &str,
-        fields: &[(N, V)],
-    ) -> Response {
+    pub(crate) fn post_form<N: AsRef<str>, V: AsRef<str>>(&mut self, target: &str, fields: &[(N, V)]) -> Response {
         self.send(&Request::post(target).form(fields))
     }
 
@@ -77,10 +73,7 @@ impl Client {
             target = self.resolve(&target, location);
             response = self.get(&target);
         }
-        panic!(
-            "{} {}: more than {REDIRECTS_MAX} redirects",
-            request.method, request.target
-        );
+        panic!("{} {}: more than {REDIRECTS_MAX} redirects", request.method, request.target);
     }
 
     /// Sends a request and returns with the head of the response: for content that arrives in pieces.
@@ -99,9 +92,7 @@ impl Client {
             None => self.exchange_anew(&bytes, &request.method)?,
             Some(connection) => match exchange(connection, &bytes, &request.method) {
                 // The server closed the idle connection before it saw the request: RFC 9112 section 9.3.1.
-                Err(error) if was_closed(error.kind()) => {
-                    self.exchange_anew(&bytes, &request.method)?
-                }
+                Err(error) if was_closed(error.kind()) => self.exchange_anew(&bytes, &request.method)?,
                 other => other?,
             },
         };
@@ -117,26 +108,15 @@ impl Client {
         let location = location.split('#').next().unwrap_or_default();
         if let Some(rest) = location.strip_prefix("http://") {
             let path = rest.strip_prefix(&self.authority);
-            let path =
-                path.unwrap_or_else(|| panic!("{location} leads away from {}", self.authority));
-            return if path.starts_with('/') {
-                path.to_owned()
-            } else {
-                format!("/{path}")
-            };
+            let path = path.unwrap_or_else(|| panic!("{location} leads away from {}", self.authority));
+            return if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         }
-        assert!(
-            !location.contains("://") && !location.starts_with("//"),
-            "{location} leads away"
-        );
+        assert!(!location.contains("://") && !location.starts_with("//"), "{location} leads away");
         let path = target.split('?').next().unwrap_or_default();
         match location.chars().next() {
             Some('/') => location.to_owned(),
             Some('?') => format!("{path}{location}"),
-            _ => format!(
-                "{}/{location}",
-                path.rsplit_once('/').map_or("", |(directory, _)| directory)
-            ),
+            _ => format!("{}/{location}", path.rsplit_once('/').map_or("", |(directory, _)| directory)),
         }
     }
 
@@ -155,10 +135,7 @@ fn exchange(mut connection: Connection, bytes: &[u8], method: &str) -> Result<In
 }
 
 fn was_closed(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
-    )
+    matches!(kind, ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

@@ -23,11 +23,7 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        Ok(Self {
-            stream,
-            inbox: Vec::new(),
-            timeout: TIMEOUT,
-        })
+        Ok(Self { stream, inbox: Vec::new(), timeout: TIMEOUT })
     }
 
     /// Another bound for each read that follows.
@@ -54,10 +50,7 @@ impl Connection {
             }
             if self.receive(deadline)? == 0 {
                 let seen = String::from_utf8_lossy(&self.inbox).into_owned();
-                return Err(Error::new(
-                    ErrorKind::UnexpectedEof,
-                    format!("closed after {seen:?}"),
-                ));
+                return Err(Error::new(ErrorKind::UnexpectedEof, format!("closed after {seen:?}")));
             }
         }
     }
@@ -83,27 +76,15 @@ impl Connection {
                     interim.push(head.status);
                 }
                 None if self.receive(deadline)? == 0 => {
-                    let kind = if self.inbox.is_empty() {
-                        ErrorKind::ConnectionReset
-                    } else {
-                        ErrorKind::UnexpectedEof
-                    };
-                    return Err(Error::new(
-                        kind,
-                        format!("closed after {} bytes of a head", self.inbox.len()),
-                    ));
+                    let kind =
+                        if self.inbox.is_empty() { ErrorKind::ConnectionReset } else { ErrorKind::UnexpectedEof };
+                    return Err(Error::new(kind, format!("closed after {} bytes of a head", self.inbox.len())));
                 }
                 None => {}
             }
         };
         let body = Body::of(&head, method)?;
-        Ok(Incoming {
-            connection: self,
-            head,
-            interim,
-            body,
-            deadline,
-        })
+        Ok(Incoming { connection: self, head, interim, body, deadline })
     }
 
     /// One read from the socket into the inbox; 0 at the end.
@@ -184,16 +165,9 @@ impl Incoming {
         }
         if !self.connection.inbox.is_empty() {
             let stray = String::from_utf8_lossy(&self.connection.inbox).into_owned();
-            return Err(invalid(format!(
-                "bytes after the end of the response: {stray:?}"
-            )));
+            return Err(invalid(format!("bytes after the end of the response: {stray:?}")));
         }
-        let Self {
-            connection,
-            head,
-            interim,
-            ..
-        } = self;
+        let Self { connection, head, interim, .. } = self;
         let persistent = match head.version_minor {
             0 => head.headers.has_token("Connection", "keep-alive"),
             _ => !head.headers.has_token("Connection", "close"),
@@ -206,9 +180,6 @@ impl Incoming {
             content,
             interim,
         };
-        Ok((
-            response,
-            (persistent && !close_delimited).then_some(connection),
-        ))
+        Ok((response, (persistent && !close_delimited).then_some(connection)))
     }
 }

@@ -8,10 +8,7 @@ pub(crate) struct CookieJar(Vec<(String, String)>);
 
 impl CookieJar {
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
@@ -25,11 +22,7 @@ impl CookieJar {
 
     /// The `Cookie` field for the next request; `None` when the jar is empty.
     pub(super) fn header(&self) -> Option<String> {
-        let pairs: Vec<String> = self
-            .0
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let pairs: Vec<String> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
@@ -39,15 +32,9 @@ impl CookieJar {
         let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {
             return;
         };
-        let attributes: Vec<(&str, &str)> = parts
-            .map(|part| part.split_once('=').unwrap_or((part, "")))
-            .collect();
+        let attributes: Vec<(&str, &str)> = parts.map(|part| part.split_once('=').unwrap_or((part, ""))).collect();
         let attribute = |name: &str| {
-            attributes
-                .iter()
-                .rev()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name))
-                .map(|(_, value)| *value)
+            attributes.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
         };
         // Max-Age wins over Expires (section 5.3).
         let expired = match (attribute("Max-Age"), attribute("Expires")) {
@@ -64,21 +51,14 @@ impl CookieJar {
 }
 
 fn now() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock is past 1970");
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     i64::try_from(elapsed.as_secs()).expect("seconds that fit 63 bits")
 }
 
 /// The seconds of "Thu, 01 Jan 1970 00:00:00 GMT" or, as older programs write, "Thu, 01-Jan-1970 …".
 fn unix_time(date: &str) -> Option<i64> {
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let fields: Vec<&str> = date
-        .split([' ', '-', ',', ':'])
-        .filter(|field| !field.is_empty())
-        .collect();
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let fields: Vec<&str> = date.split([' ', '-', ',', ':']).filter(|field| !field.is_empty()).collect();
     let [_, day, month, year, hour, minute, second, "GMT"] = fields[..] else {
         return None;
     };
@@ -99,14 +79,8 @@ mod tests {
     fn dates_are_read() {
         assert_eq!(unix_time("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
         assert_eq!(unix_time("Thu, 01-Jan-1970 00:00:01 GMT"), Some(1));
-        assert_eq!(
-            unix_time("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(784_111_777)
-        );
-        assert_eq!(
-            unix_time("Tue, 29 Feb 2000 12:00:00 GMT"),
-            Some(951_825_600)
-        );
+        assert_eq!(unix_time("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(unix_time("Tue, 29 Feb 2000 12:00:00 GMT"), Some(951_825_600));
         assert_eq!(unix_time("tomorrow"), None);
     }
 

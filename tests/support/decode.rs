@@ -24,9 +24,7 @@ impl Head {
     pub(super) fn parse(input: &[u8]) -> Result<Option<(Self, usize)>> {
         let Some(end) = find(input, b"\r\n\r\n") else {
             if input.len() > HEAD_BYTES_MAX {
-                return Err(invalid(format!(
-                    "no end of the head within {HEAD_BYTES_MAX} bytes"
-                )));
+                return Err(invalid(format!("no end of the head within {HEAD_BYTES_MAX} bytes")));
             }
             return Ok(None);
         };
@@ -35,12 +33,7 @@ impl Head {
         let status_line = lines.next().unwrap_or_default();
         let (version_minor, status, reason) = parse_status_line(status_line)?;
         let fields = lines.map(parse_field).collect::<Result<Vec<_>>>()?;
-        let head = Self {
-            version_minor,
-            status,
-            reason,
-            headers: Headers(fields),
-        };
+        let head = Self { version_minor, status, reason, headers: Headers(fields) };
         Ok(Some((head, end + 4)))
     }
 }
@@ -79,18 +72,12 @@ impl Body {
             return Ok(Self::Complete);
         }
         match (coding, length) {
-            (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => {
-                Ok(Self::Chunked(Chunk::Size))
-            }
-            (Some(coding), _) => Err(invalid(format!(
-                "transfer-encoding: expected chunked, found {coding:?}"
-            ))),
+            (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Ok(Self::Chunked(Chunk::Size)),
+            (Some(coding), _) => Err(invalid(format!("transfer-encoding: expected chunked, found {coding:?}"))),
             (None, Some(length)) => match decimal(length) {
                 Some(0) => Ok(Self::Complete),
                 Some(length) => Ok(Self::Length(length)),
-                None => Err(invalid(format!(
-                    "content-length: expected a number, found {length:?}"
-                ))),
+                None => Err(invalid(format!("content-length: expected a number, found {length:?}"))),
             },
             (None, None) => Ok(Self::UntilClose),
         }
@@ -115,10 +102,7 @@ impl Body {
                 *self = Self::Complete;
                 Ok(())
             }
-            cut => Err(Error::new(
-                ErrorKind::UnexpectedEof,
-                format!("the response was cut: still awaiting {cut:?}"),
-            )),
+            cut => Err(Error::new(ErrorKind::UnexpectedEof, format!("the response was cut: still awaiting {cut:?}"))),
         }
     }
 
@@ -158,9 +142,7 @@ impl Chunk {
                 None => return Ok(None),
                 Some(line) if line.is_empty() => Self::Size,
                 Some(line) => {
-                    return Err(invalid(format!(
-                        "expected the end of a chunk, found {line:?}"
-                    )));
+                    return Err(invalid(format!("expected the end of a chunk, found {line:?}")));
                 }
             },
             Self::Trailer => match take_line(input)? {
@@ -178,9 +160,7 @@ impl Chunk {
 
 /// Where `needle` begins in `haystack`.
 pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 /// The error of a message that breaks the protocol.
@@ -196,12 +176,7 @@ fn parse_status_line(line: &str) -> Result<(u8, u16, String)> {
         let (status, reason) = rest.split_once(' ')?;
         let status = decimal(status).filter(|_| status.len() == 3)?;
         let clean = !reason.contains(['\r', '\n', '\0']);
-        Some((
-            minor.parse().ok()?,
-            u16::try_from(status).ok()?,
-            reason.to_owned(),
-        ))
-        .filter(|_| clean)
+        Some((minor.parse().ok()?, u16::try_from(status).ok()?, reason.to_owned())).filter(|_| clean)
     };
     parse().ok_or_else(|| invalid(format!("expected a status line, found {line:?}")))
 }
@@ -209,10 +184,7 @@ fn parse_status_line(line: &str) -> Result<(u8, u16, String)> {
 fn parse_field(line: &str) -> Result<(String, String)> {
     let token = |name: &str| {
         let special = b"!#$%&'*+-.^_`|~";
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || special.contains(&byte))
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || special.contains(&byte))
     };
     match line.split_once(':') {
         Some((name, value)) if token(name) && !value.contains(['\r', '\n', '\0']) => {
@@ -232,9 +204,7 @@ fn chunk_size(line: &str) -> Result<u64> {
 
 /// Digits only: `u64::from_str` would take a plus sign.
 fn decimal(text: &str) -> Option<u64> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())?
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// A line without its CR LF; `None` while it is incomplete.
@@ -245,17 +215,13 @@ fn take_line(input: &mut Vec<u8>) -> Result<Option<String>> {
     let line: Vec<u8> = input.drain(..=end).collect();
     match line.strip_suffix(b"\r\n") {
         Some(line) => Ok(Some(String::from_utf8_lossy(line).into_owned())),
-        None => Err(invalid(
-            "a line in the chunked body ends in a bare line feed".into(),
-        )),
+        None => Err(invalid("a line in the chunked body ends in a bare line feed".into())),
     }
 }
 
 /// Moves at most `limit` bytes and says how many.
 fn take(input: &mut Vec<u8>, limit: u64, content: &mut Vec<u8>) -> u64 {
-    let count = usize::try_from(limit)
-        .unwrap_or(usize::MAX)
-        .min(input.len());
+    let count = usize::try_from(limit).unwrap_or(usize::MAX).min(input.len());
     content.extend(input.drain(..count));
     count as u64
 }

@@ -54,10 +54,9 @@ impl Index<&str> for Json {
 
     fn index(&self, key: &str) -> &Self {
         match self {
-            Self::Object(members) => members
-                .iter()
-                .find(|(name, _)| name == key)
-                .map_or(&Self::Null, |(_, value)| value),
+            Self::Object(members) => {
+                members.iter().find(|(name, _)| name == key).map_or(&Self::Null, |(_, value)| value)
+            }
             _ => &Self::Null,
         }
     }
@@ -129,14 +128,10 @@ impl Reader<'_> {
     }
 
     fn number(&mut self) -> Option<Json> {
-        let end = self
-            .rest
-            .find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
-        text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
-            .then(|| text.parse().ok().map(Json::Number))?
+        text.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then(|| text.parse().ok().map(Json::Number))?
     }
 
     /// What follows an opening quote, up to the closing one.
@@ -172,10 +167,7 @@ impl Reader<'_> {
             return char::from_u32(high);
         }
         self.rest = self.rest.strip_prefix("\\u")?;
-        let low = self
-            .unit()?
-            .checked_sub(0xDC00)
-            .filter(|low| *low < 0x400)?;
+        let low = self.unit()?.checked_sub(0xDC00).filter(|low| *low < 0x400)?;
         char::from_u32(0x10000 + ((high - 0xD800) << 10) + low)
     }
 
@@ -192,9 +184,7 @@ mod tests {
 
     #[test]
     fn values_are_read() {
-        let json = Json::parse(
-            r#" {"a": [1, -2.5e1, true, null, {}], "b\n\u00e9\ud83d\ude00": "\"\/é", "c": []} "#,
-        );
+        let json = Json::parse(r#" {"a": [1, -2.5e1, true, null, {}], "b\n\u00e9\ud83d\ude00": "\"\/é", "c": []} "#);
         assert_eq!(json["a"][1].as_number(), Some(-25.0));
         assert_eq!(json["a"].items().len(), 5);
         assert_eq!(json["b\né😀"].as_str(), Some("\"/é"));
@@ -204,18 +194,7 @@ mod tests {
 
     #[test]
     fn other_text_is_refused() {
-        for text in [
-            "",
-            "{",
-            "[1,]",
-            "{\"a\"}",
-            "1 2",
-            "\"\\x\"",
-            "\"open",
-            "\"\\ud800\"",
-            "inf",
-            "nan",
-        ] {
+        for text in ["", "{", "[1,]", "{\"a\"}", "1 2", "\"\\x\"", "\"open", "\"\\ud800\"", "inf", "nan"] {
             assert_eq!(Json::try_parse(text), None, "{text:?}");
         }
     }

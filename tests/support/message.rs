@@ -15,17 +15,12 @@ impl Headers {
 
     /// Every value of a field, in order.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Whether a comma-separated field holds `token` (`Connection: keep-alive, close`).
     pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
-        self.all(name)
-            .flat_map(|value| value.split(','))
-            .any(|item| item.trim().eq_ignore_ascii_case(token))
+        self.all(name).flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
     }
 }
 
@@ -51,10 +46,7 @@ impl Request {
     /// Whoever wants to send a target that is none writes to a [`Connection`](super::Connection).
     pub(crate) fn new(method: &str, target: &str) -> Self {
         let clean = target.bytes().all(|byte| byte.is_ascii_graphic());
-        assert!(
-            clean && !target.is_empty(),
-            "not a request target: {target:?}"
-        );
+        assert!(clean && !target.is_empty(), "not a request target: {target:?}");
         Self {
             method: method.to_owned(),
             target: target.to_owned(),
@@ -169,12 +161,7 @@ impl Response {
     /// The media type without its parameters, in lower case; empty when there is none.
     pub(crate) fn media_type(&self) -> String {
         let value = self.header("Content-Type").unwrap_or_default();
-        value
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase()
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
     /// This response, after checking its status; a surprise shows the beginning of the content.

@@ -10,14 +10,8 @@ pub(crate) fn picture(width: u32, height: u32) -> Vec<u8> {
     for y in 0..height {
         lines.push(0); // This line's filter: none.
         for x in 0..width {
-            let shade = |value: u32, whole: u32| {
-                u8::try_from(value * 255 / whole.max(1)).expect("a share of 255")
-            };
-            lines.extend([
-                shade(x, width),
-                shade(y, height),
-                if (x / 16 + y / 16) % 2 == 0 { 40 } else { 200 },
-            ]);
+            let shade = |value: u32, whole: u32| u8::try_from(value * 255 / whole.max(1)).expect("a share of 255");
+            lines.extend([shade(x, width), shade(y, height), if (x / 16 + y / 16) % 2 == 0 { 40 } else { 200 }]);
         }
     }
     let mut header = Vec::new();
@@ -33,20 +27,14 @@ pub(crate) fn picture(width: u32, height: u32) -> Vec<u8> {
 
 /// Width and height from the header of a PNG file; `None` for anything else.
 pub(crate) fn dimensions(file: &[u8]) -> Option<(u32, u32)> {
-    let header = file
-        .strip_prefix(SIGNATURE)?
-        .strip_prefix(b"\0\0\0\x0dIHDR")?;
+    let header = file.strip_prefix(SIGNATURE)?.strip_prefix(b"\0\0\0\x0dIHDR")?;
     let number = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
     Some((number(0)?, number(4)?))
 }
 
 /// A chunk: length, type, data, CRC (section 5.3).
 fn chunk(file: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) {
-    file.extend(
-        u32::try_from(data.len())
-            .expect("a small picture")
-            .to_be_bytes(),
-    );
+    file.extend(u32::try_from(data.len()).expect("a small picture").to_be_bytes());
     let start = file.len();
     file.extend_from_slice(kind);
     file.extend_from_slice(data);
@@ -71,15 +59,9 @@ fn zlib_stored(data: &[u8]) -> Vec<u8> {
 
 fn crc32(data: &[u8]) -> u32 {
     let step = |crc: u32| {
-        if crc & 1 == 1 {
-            (crc >> 1) ^ 0xEDB8_8320
-        } else {
-            crc >> 1
-        }
+        if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 }
     };
-    !data.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc))
-    })
+    !data.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
 }
 
 fn adler32(data: &[u8]) -> u32 {

@@ -82,9 +82,7 @@ impl Server {
     pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
         let mut connection = self.connect();
         connection.write(bytes).expect("the request to be taken");
-        connection
-            .read_to_end()
-            .expect("the server to answer and to close")
+        connection.read_to_end().expect("the server to answer and to close")
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -101,11 +99,7 @@ impl Server {
     pub(crate) fn wait_for_log(&self, text: &str) {
         let deadline = Instant::now() + READY_TIMEOUT;
         while !self.log().contains(text) {
-            assert!(
-                Instant::now() < deadline,
-                "the log never said {text:?}:\n{}",
-                self.log()
-            );
+            assert!(Instant::now() < deadline, "the log never said {text:?}:\n{}", self.log());
             sleep(POLL);
         }
     }
@@ -113,11 +107,7 @@ impl Server {
     /// Sends a signal by its name (`TERM`, `INT`, `HUP`).
     #[track_caller]
     pub(crate) fn signal(&self, name: &str) {
-        assert!(
-            signal(&self.child, name),
-            "kill -{name} {} failed",
-            self.pid()
-        );
+        assert!(signal(&self.child, name), "kill -{name} {} failed", self.pid());
     }
 
     /// Waits for the server to end by itself, or because of a signal that was sent before.
@@ -148,10 +138,7 @@ impl Drop for Server {
             }
         }
         if std::thread::panicking() {
-            eprintln!(
-                "--- the server's log ---\n{}--- end of the log ---",
-                self.log()
-            );
+            eprintln!("--- the server's log ---\n{}--- end of the log ---", self.log());
         }
     }
 }
@@ -204,14 +191,8 @@ impl Builder {
         ];
         lines.extend(self.server.iter().cloned());
         lines.push("[php]".to_owned());
-        let pairs = self
-            .ini_overrides
-            .iter()
-            .map(|(key, value)| format!("[{}, {}]", quote(key), quote(value)));
-        lines.push(format!(
-            "ini_overrides = [{}]",
-            pairs.collect::<Vec<_>>().join(", ")
-        ));
+        let pairs = self.ini_overrides.iter().map(|(key, value)| format!("[{}, {}]", quote(key), quote(value)));
+        lines.push(format!("ini_overrides = [{}]", pairs.collect::<Vec<_>>().join(", ")));
         lines.extend(self.php.iter().cloned());
         if !self.sections.contains("[logging]") {
             lines.push("[logging]\nlevel = \"info\"\nformat = \"pretty\"".to_owned());
@@ -240,8 +221,7 @@ impl Builder {
         let directory = TemporaryDirectory::new("server");
         let config = directory.write("ephpm.toml", self.toml(address));
         let log = File::create(directory.path().join(LOG_NAME)).expect("a new file");
-        let program = std::env::var_os("EPHPM_TEST_SERVER")
-            .unwrap_or_else(|| env!("CARGO_BIN_EXE_ephpm").into());
+        let program = std::env::var_os("EPHPM_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_ephpm").into());
         let child = Command::new(&program)
             .arg("--config")
             .arg(config)
@@ -251,11 +231,7 @@ impl Builder {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let mut server = Server {
-            address,
-            child,
-            directory,
-        };
+        let mut server = Server { address, child, directory };
         let deadline = Instant::now() + READY_TIMEOUT;
         loop {
             // First the process, then the port: another process may listen there.
@@ -266,10 +242,7 @@ impl Builder {
                 return Ok(server);
             }
             if Instant::now() >= deadline {
-                return Err(format!(
-                    "nothing listens on {address} after {READY_TIMEOUT:?}\n{}",
-                    server.log()
-                ));
+                return Err(format!("nothing listens on {address} after {READY_TIMEOUT:?}\n{}", server.log()));
             }
             sleep(POLL);
         }
@@ -285,26 +258,18 @@ fn read_log(directory: &Path) -> String {
 /// A loopback address that nobody listened on a moment ago.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
-    listener
-        .local_addr()
-        .expect("the address of a bound socket")
+    listener.local_addr().expect("the address of a bound socket")
 }
 
 /// `std` can only kill; a polite signal is `kill(1)`'s.
 fn signal(child: &Child, name: &str) -> bool {
-    let status = Command::new("kill")
-        .arg(format!("-{name}"))
-        .arg(child.id().to_string())
-        .status();
+    let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
     status.is_ok_and(|status| status.success())
 }
 
 fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     loop {
-        match child
-            .try_wait()
-            .expect("a child that nobody else waits for")
-        {
+        match child.try_wait().expect("a child that nobody else waits for") {
             Some(status) => return Some(status),
             None if Instant::now() >= deadline => return None,
             None => sleep(POLL),
@@ -314,9 +279,6 @@ fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
 
 /// A TOML basic string.
 fn quote(text: &str) -> String {
-    assert!(
-        !text.contains(char::is_control),
-        "no control characters in {text:?}"
-    );
+    assert!(!text.contains(char::is_control), "no control characters in {text:?}");
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -30,8 +30,7 @@ impl TemporaryDirectory {
     /// Writes a file in this directory, with the directories above it.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
-        fs::create_dir_all(path.parent().expect("a path inside the directory"))
-            .expect("a new directory");
+        fs::create_dir_all(path.parent().expect("a path inside the directory")).expect("a new directory");
         fs::write(&path, content).expect("a new file");
         path
     }

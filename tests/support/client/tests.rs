@@ -10,11 +10,7 @@ use super::*;
 /// The thread returns the heads of the requests.
 fn serve(scripts: &'static [&'static [&'static str]]) -> (Client, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
-    let client = Client::new(
-        listener
-            .local_addr()
-            .expect("the address of a bound socket"),
-    );
+    let client = Client::new(listener.local_addr().expect("the address of a bound socket"));
     let server = spawn(move || {
         let mut heads = Vec::new();
         for script in scripts {
@@ -27,9 +23,7 @@ fn serve(scripts: &'static [&'static [&'static str]]) -> (Client, JoinHandle<Vec
                     head.push(byte[0]);
                 }
                 heads.push(String::from_utf8(head).expect("ASCII"));
-                stream
-                    .write_all(answer.as_bytes())
-                    .expect("a client that listens");
+                stream.write_all(answer.as_bytes()).expect("a client that listens");
             }
         }
         heads
@@ -48,22 +42,13 @@ fn one_connection_serves_many_requests() {
     assert_eq!(contents, ["x", "y", "z"]);
     assert_eq!(client.connections_opened, 1);
     let heads = server.join().expect("no panic");
-    assert!(
-        heads[0].starts_with("GET /1 HTTP/1.1\r\nHost: 127.0.0.1:"),
-        "{heads:?}"
-    );
-    assert!(
-        !heads[0].contains("Cookie:") && heads[1].contains("\r\nCookie: a=1\r\n"),
-        "{heads:?}"
-    );
+    assert!(heads[0].starts_with("GET /1 HTTP/1.1\r\nHost: 127.0.0.1:"), "{heads:?}");
+    assert!(!heads[0].contains("Cookie:") && heads[1].contains("\r\nCookie: a=1\r\n"), "{heads:?}");
 }
 
 #[test]
 fn a_connection_that_was_closed_while_idle_is_replaced() {
-    let (mut client, server) = serve(&[
-        &["HTTP/1.1 204 No Content\r\n\r\n"],
-        &["HTTP/1.1 204 No Content\r\n\r\n"],
-    ]);
+    let (mut client, server) = serve(&[&["HTTP/1.1 204 No Content\r\n\r\n"], &["HTTP/1.1 204 No Content\r\n\r\n"]]);
     assert_eq!(client.get("/1").status, 204);
     assert_eq!(client.get("/2").status, 204);
     assert_eq!(client.connections_opened, 2);
@@ -80,16 +65,8 @@ fn redirects_are_followed_by_get() {
     ]]);
     assert_eq!(client.follow(&Request::post("/a/b?x=/y")).status, 404);
     let heads = server.join().expect("no panic");
-    let lines: Vec<_> = heads
-        .iter()
-        .filter_map(|head| head.lines().next())
-        .collect();
-    let expected = [
-        "POST /a/b?x=/y",
-        "GET /a/next?a=b",
-        "GET /a/next?c",
-        "GET /end",
-    ];
+    let lines: Vec<_> = heads.iter().filter_map(|head| head.lines().next()).collect();
+    let expected = ["POST /a/b?x=/y", "GET /a/next?a=b", "GET /a/next?c", "GET /end"];
     assert_eq!(lines, expected.map(|line| format!("{line} HTTP/1.1")));
 }
 
@@ -101,10 +78,7 @@ fn a_response_that_is_cut_or_too_long_is_an_error() {
         &["HTTP/1.1 200"],
     ]);
     for expected in ["cut", "bytes after the end", "bytes of a head"] {
-        let error = client
-            .try_send(&Request::get("/"))
-            .expect_err("no whole response")
-            .to_string();
+        let error = client.try_send(&Request::get("/")).expect_err("no whole response").to_string();
         assert!(error.contains(expected), "{error}");
     }
     server.join().expect("no panic");
