@@ -23,8 +23,8 @@ test: libphp
 # A current WordPress with SQLite on http://127.0.0.1:8080; no database server is needed.
 wordpress: build
 	$(LIBPHP)/system-packages test
-	tests/wordpress/site $(WORDPRESS_DIR) http://127.0.0.1:8080
-	target/release/ephpm tests/wordpress/ephpm.toml --document-root $(WORDPRESS_DIR)
+	tests/wordpress/site $(WORDPRESS_DIR)
+	target/release/ephpm tests/wordpress/ephpm.toml --document-root $(WORDPRESS_DIR)/public
 
 # The comparison with nginx + php-fpm and Apache + mod_php, and the micro benchmarks.
 bench: build
