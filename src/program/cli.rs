@@ -1,4 +1,4 @@
-//! The command line: from arguments to a command, and the texts that answer it.
+//! The command line: from arguments to a command, its help, and how the process ends.
 //!
 //! Parsing is a pure function. An option that sets a key of the configuration becomes an
 //! assignment like those of the file, which wins over all others; the configuration judges it.
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use super::config::nearest::nearest;
-use super::config::{Assignment, KEYS, Key, Origin, Source, Value};
+use super::config::{Assignment, KEYS, Key, Origin, Source, Unset, Value};
 
 /// What the program is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Command {
     Run(Invocation),
     /// Check the configuration and say so; bind nothing.
     Check(Invocation),
-    /// Print [`version_text`].
+    /// Print [`super::version::version_text`].
     Version,
     /// Print [`help_text`].
     Help,
@@ -81,7 +81,7 @@ const SHORTCUTS: &[Shortcut] = &[
         short: Some('l'),
         key: "server.listen",
         value: "ADDRESS",
-        help: "listen here: :8080, [::1]:80 and such; repeatable",
+        help: "listen here, as in :8080; repeatable",
     },
     Shortcut {
         long: "document-root",
@@ -347,11 +347,11 @@ pub fn help_text() -> String {
         } = shortcut;
         let short = short.map_or_else(|| "    ".to_owned(), |short| format!("-{short}, "));
         let option = format!("{short}--{long} {value}");
-        format!("  {option:<28} {help}\n")
+        format!("  {option:<30} {help}\n")
     };
     let key = |key: &Key| match key.default {
-        Some(default) => format!("  {:<30} {default}\n", key.name),
-        None => format!("  {}\n", key.name),
+        Unset::Value(value) => format!("  {:<30} {value}\n", key.name),
+        Unset::Words(words) => format!("  {:<30} ({words})\n", key.name),
     };
     HELP.replace(
         "<shortcuts>\n",
@@ -387,53 +387,6 @@ ePHPm explains every key.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 78 wrong configuration.
 ";
-
-/// The PHP that is linked in, as it describes itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PhpInfo {
-    /// `PHP_VERSION`.
-    pub version: String,
-    /// The Zend engine's version, where it is known.
-    pub zend_version: Option<String>,
-    /// Whether it is built for threads.
-    pub zts: bool,
-    /// The names of its extensions.
-    pub extensions: Vec<String>,
-}
-
-/// The text of `--version`: at most 80 columns.
-pub fn version_text(php: Option<&PhpInfo>) -> String {
-    let mut text = format!("ePHPm {}\n", env!("CARGO_PKG_VERSION"));
-    let Some(php) = php else {
-        text.push_str("built without PHP\n");
-        return text;
-    };
-    let threads = if php.zts { "ZTS" } else { "NTS" };
-    let zend = php
-        .zend_version
-        .as_ref()
-        .map(|version| format!(", Zend Engine {version}"));
-    text.push_str(&format!(
-        "PHP {} ({threads}){}",
-        php.version,
-        zend.unwrap_or_default()
-    ));
-    text.push_str("\nExtensions:");
-    let mut extensions: Vec<&str> = php.extensions.iter().map(String::as_str).collect();
-    extensions.sort_by_key(|name| name.to_ascii_lowercase());
-    let mut column = "Extensions:".len();
-    for name in extensions {
-        if column + 1 + name.len() > 80 {
-            text.push_str("\n ");
-            column = 1;
-        }
-        text.push(' ');
-        text.push_str(name);
-        column += 1 + name.len();
-    }
-    text.push('\n');
-    text
-}
 
 #[cfg(test)]
 mod tests;

@@ -5,25 +5,27 @@
 //! one line that names the place and the key, what was wanted and what was found. The result is a
 //! plain struct; the layers below the program do not know it.
 
+mod assignment;
 mod environment;
 mod error;
 mod file;
-mod key;
 pub(in crate::program) mod nearest;
 pub(in crate::program) mod readers;
 mod settings;
+mod table;
 mod value;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub use error::{ConfigError, Mismatch, Origin};
-pub use key::Key;
-pub use settings::{Config, KEYS, Logging, Mode, Php, Server};
+pub use assignment::Assignment;
+pub use error::{ConfigError, Origin};
+pub use settings::{Config, KEYS, Key, Logging, Mode, Php, Server, Unset};
 pub use value::Value;
 
 use readers::size_text;
+use value::Mismatch;
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "ephpm.toml";
@@ -38,17 +40,6 @@ pub enum Source {
     DefaultFile,
     /// No file: a site is served to its author (`ephpm serve`).
     Serve,
-}
-
-/// A value for a key, and who says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
-    /// The key.
-    pub key: &'static Key,
-    /// The value as written.
-    pub value: Value,
-    /// Where it was written.
-    pub origin: Origin,
 }
 
 impl Config {
@@ -111,7 +102,8 @@ impl Draft {
             return Err(no_document_root(source));
         }
         if !self.origins.contains_key("server.temp_dir") {
-            self.config.server.temp_dir = std::env::temp_dir();
+            let temp_dir = std::env::temp_dir();
+            self.config.server.temp_dir = std::path::absolute(&temp_dir).unwrap_or(temp_dir);
         }
         self.check_head()?;
         self.check_directory("server.document_root", &self.config.server.document_root)?;
@@ -124,32 +116,18 @@ impl Draft {
 
     /// A request target is part of a head: were it allowed to be longer, 414 could never be said.
     fn check_head(&self) -> Result<(), ConfigError> {
-        let (head, target) = (
-            self.config.server.head_bytes_max,
-            self.config.server.target_bytes_max,
-        );
+        let server = &self.config.server;
+        let (head, target) = (server.head_bytes_max, server.target_bytes_max);
         if target < head {
             return Ok(());
         }
         let (head, target) = (size_text(head as u64), size_text(target as u64));
         Err(if self.origins.contains_key("server.target_bytes_max") {
             let expected = format!("less than server.head_bytes_max, {head}");
-            self.error(
-                "server.target_bytes_max",
-                Mismatch {
-                    expected,
-                    found: target,
-                },
-            )
+            self.error("server.target_bytes_max", Mismatch::new(expected, target))
         } else {
             let expected = format!("more than server.target_bytes_max, {target}");
-            self.error(
-                "server.head_bytes_max",
-                Mismatch {
-                    expected,
-                    found: head,
-                },
-            )
+            self.error("server.head_bytes_max", Mismatch::new(expected, head))
         })
     }
 
@@ -173,13 +151,7 @@ impl Draft {
             Err(error) => format!("cannot be looked at: {error}"),
         };
         let found = format!("{path:?}, which {problem}");
-        Err(self.error(
-            key,
-            Mismatch {
-                expected: kind.to_owned(),
-                found,
-            },
-        ))
+        Err(self.error(key, Mismatch::new(kind, found)))
     }
 
     fn error(&self, key: &str, mismatch: Mismatch) -> ConfigError {

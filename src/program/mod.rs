@@ -8,3 +8,4 @@ pub mod cli;
 pub mod config;
 pub mod logger;
 pub mod php_ini;
+pub mod version;

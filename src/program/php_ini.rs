@@ -198,8 +198,8 @@ fn after_operand(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// Each of these was read back from PHP's own parser (8.2 and 8.4), `ini_entries` in, the
-    /// value on the left out (for the bare ones what PHP makes of them).
+    /// PHP 8.4.24 was given these as `ini_entries` and `ini_get` returned the value on the left,
+    /// or, of the bare ones, what php.ini would make of it.
     #[test]
     fn values_are_quoted() {
         let table = [

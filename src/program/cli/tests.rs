@@ -260,35 +260,3 @@ fn help_fits_a_terminal_and_names_everything() {
         assert!(help.contains(&format!(" {} ", code as u8)), "{code:?}");
     }
 }
-
-#[test]
-fn version_names_php() {
-    let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(
-        version_text(None),
-        format!("ePHPm {version}\nbuilt without PHP\n")
-    );
-
-    let words = "zlib Core date libxml openssl pcre sqlite3 ctype curl dom fileinfo filter gd hash";
-    let php = PhpInfo {
-        version: "8.4.24".to_owned(),
-        zend_version: Some("4.4.24".to_owned()),
-        zts: true,
-        extensions: words.split(' ').map(str::to_owned).collect(),
-    };
-    let expected = format!(
-        "ePHPm {version}\nPHP 8.4.24 (ZTS), Zend Engine 4.4.24\n\
-         Extensions: Core ctype curl date dom fileinfo filter gd hash libxml openssl pcre\n  \
-         sqlite3 zlib\n"
-    );
-    assert_eq!(version_text(Some(&php)), expected);
-
-    let php = PhpInfo {
-        zend_version: None,
-        zts: false,
-        extensions: Vec::new(),
-        ..php
-    };
-    let expected = format!("ePHPm {version}\nPHP 8.4.24 (NTS)\nExtensions:\n");
-    assert_eq!(version_text(Some(&php)), expected);
-}

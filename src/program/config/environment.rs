@@ -5,17 +5,19 @@
 
 use std::ffi::OsString;
 
-use super::Assignment;
+use super::assignment::Assignment;
 use super::error::{ConfigError, Origin};
-use super::key::Key;
 use super::nearest::nearest;
-use super::settings::KEYS;
+use super::settings::{KEYS, Key};
 use super::value::Value;
 
 const PREFIX: &str = "EPHPM_";
 
-/// Variables that are ours but speak to the build, not to the program.
-const BUILD_VARIABLES: &[&str] = &["EPHPM_CACHE"];
+/// Where the build keeps libphp: ours, but not spoken to the program.
+const BUILD_VARIABLE: &str = "EPHPM_CACHE";
+
+/// Variables of the tests, which start the program with them in its environment.
+const TEST_PREFIX: &str = "EPHPM_TEST_";
 
 /// Assignments from all variables, in the order of the names, so that of several errors the same
 /// one is always reported.
@@ -72,13 +74,14 @@ fn unknown(name: &str) -> String {
     }
 }
 
-/// Whether a variable of our prefix was put there by somebody else. Kubernetes tells every
+/// Whether a variable of our prefix is meant for somebody else. Kubernetes tells every
 /// container where each service is, so that a service named `ephpm` makes `EPHPM_SERVICE_HOST`,
 /// `EPHPM_SERVICE_PORT`, `EPHPM_SERVICE_PORT_HTTP`, `EPHPM_PORT`, `EPHPM_PORT_80_TCP_ADDR` and more
 /// (Kubernetes, "Services", environment variables); Docker's links do likewise. `…_PORT` is told by
 /// its value, a URL, from one that a person wrote.
 fn is_foreign(name: &str, value: &str) -> bool {
-    BUILD_VARIABLES.contains(&name)
+    name == BUILD_VARIABLE
+        || name.starts_with(TEST_PREFIX)
         || name.ends_with("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
         || (name.ends_with("_PORT") && value.contains("://"))
@@ -145,9 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn variables_of_the_build_and_of_orchestrators_are_left_alone() {
+    fn variables_of_others_are_left_alone() {
         let names = [
             "EPHPM_CACHE",
+            "EPHPM_TEST_SERVER",
             "EPHPM_SERVICE_HOST",
             "EPHPM_SERVICE_PORT",
             "EPHPM_SERVICE_PORT_HTTP",

@@ -71,21 +71,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What a key takes, and what it was given instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// As in `a duration such as "10s"`.
-    pub expected: String,
-    /// As in `"10x"`.
-    pub found: String,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {}, found {}", self.expected, self.found)
-    }
-}
-
 /// Why there is no configuration. Displayed as
 /// `ephpm.toml:4: server.head_timeout: expected a duration such as "10s", found "10x"`.
 #[derive(Debug, Clone, PartialEq, Eq)]

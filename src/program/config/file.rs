@@ -10,10 +10,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::Assignment;
+use super::assignment::Assignment;
 use super::error::{ConfigError, Origin};
-use super::key::Key;
-use super::settings::SECTIONS;
+use super::settings::{Key, SECTIONS};
 use super::value::Value;
 
 /// A configuration file is no larger than this; anything that is, is something else.

@@ -1,8 +1,8 @@
 //! "Did you mean …?": the known word that is nearest to an unknown one.
 
-/// The candidate that a misspelt word most likely stands for: the one with the fewest single
-/// letter edits (the first of several), unless they are too many to be a slip. Case is ignored, and so is the difference
-/// between `-` and `_`.
+/// The candidate that a misspelt word most likely stands for: the one with the fewest edits of
+/// single letters (the first of several), unless they are too many to be a slip. Case is ignored,
+/// and so is the difference between `-` and `_`.
 pub(in crate::program) fn nearest<T>(
     word: &str,
     candidates: impl IntoIterator<Item = T>,

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::error::Mismatch;
-use super::value::Value;
+use super::value::{Mismatch, Value};
 use crate::program::logger::Format;
 
 /// What a reader returns.
@@ -210,11 +209,10 @@ pub(super) fn listen() -> impl Fn(&Value, &Path) -> Read<Vec<SocketAddr>> {
             };
             let address = parse_address(&text).ok_or_else(|| element.instead_of(expected))?;
             if addresses.contains(&address) {
-                let found = format!("{address} twice");
-                return Err(Mismatch {
-                    expected: "each address once".to_owned(),
-                    found,
-                });
+                return Err(Mismatch::new(
+                    "each address once",
+                    format!("{address} twice"),
+                ));
             }
             addresses.push(address);
         }

@@ -1,22 +1,24 @@
 //! Every setting: its name, type, meaning, bounds and default, each in one place.
 //!
-//! The table below is the configuration. It expands (macro `settings`, module `key`) to the plain
+//! The table below is the configuration. It expands (macro of module `table`) to the plain
 //! structs that the program reads and to [`KEYS`], from which the file, the environment, the
 //! command line, `--help` and the test of the reference `ephpm.toml` take what they know. A row is
-//! `name: Type = reader, "default as one would write it";`. A row without a default starts empty;
-//! its doc says what then holds.
+//! `name: Type = reader, "default as one would write it";`, or, where the field is empty until it
+//! is set, `name: Type = reader, unset "what then holds";`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::key::{Key, initial, settings};
+use super::nearest::nearest;
 use super::readers::{
     file_names, format, grace, ini_overrides, integer, level, listen, memory_limit, optional_path,
     path, seconds, size, timeout, workers,
 };
+use super::table::{initial, settings};
+use super::value::{Mismatch, Value};
 use crate::program::logger::Format;
 
 settings! {
@@ -28,7 +30,7 @@ settings! {
         /// IPv4 address in IPv6 clothes. Default: `127.0.0.1:8080`.
         listen: Vec<SocketAddr> = listen(), "127.0.0.1:8080";
         /// The directory that is served: an existing one, absolute here. Must be set.
-        document_root: PathBuf = path();
+        document_root: PathBuf = path(), unset "must be set";
         /// What a URL that names a directory stands for: the first of these that exists there.
         /// Default: `index.php`, `index.html`.
         index_files: Vec<String> = file_names(), "index.php,index.html";
@@ -64,7 +66,7 @@ settings! {
         content_memory_max: usize = size(0, 1 << 30), "256K";
         /// The directory of temporary files, and of PHP's uploads: an existing one, absolute here.
         /// Default: the system's (`TMPDIR`, or `/tmp`).
-        temp_dir: PathBuf = path();
+        temp_dir: PathBuf = path(), unset "TMPDIR, or /tmp";
         /// How long a request's head may take to arrive, from its first byte (on a new
         /// connection, from its opening); then 408: 1 ms to 24 h. Default: 10 s.
         head_timeout: Duration = timeout(), "10s";
@@ -92,16 +94,16 @@ settings! {
     php: Php {
         /// How long a script may run, in whole seconds of wall-clock time; 0 is without limit: up
         /// to 86400. Unless set, what `ini_file` says, or else 30 s.
-        max_execution_time: Option<Duration> = seconds(86_400);
+        max_execution_time: Option<Duration> = seconds(86_400), unset "as in ini_file, or 30";
         /// Memory that a script may take, in PHP's shorthand; `-1` is without limit. Unless set,
         /// what `ini_file` says, or else `128M`.
-        memory_limit: Option<String> = memory_limit();
+        memory_limit: Option<String> = memory_limit(), unset "as in ini_file, or 128M";
         /// A php.ini to read: an existing file, absolute here. Default: none.
-        ini_file: Option<PathBuf> = optional_path();
+        ini_file: Option<PathBuf> = optional_path(), unset "none";
         /// Directives that win over everything: a name and a value each, the value as it would
         /// stand in php.ini but without quotes. Each source adds to those below it, and the later
         /// one of a name wins. Default: none.
-        ini_overrides: Vec<(String, String)> = ini_overrides() => extend;
+        ini_overrides: Vec<(String, String)> = ini_overrides(), unset "none" => extend;
     }
     /// `[logging]`: what is logged, to standard error.
     logging: Logging {
@@ -111,6 +113,68 @@ settings! {
         format: Format = format(), "pretty";
     }
 }
+
+/// A key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Section and name: `server.head_timeout`.
+    pub name: &'static str,
+    /// What holds while nobody sets it.
+    pub default: Unset,
+    pub(super) set: Set,
+}
+
+/// What holds while nobody sets a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unset {
+    /// This value, as one would write it on the command line.
+    Value(&'static str),
+    /// Something that is not a value of the key; in words.
+    Words(&'static str),
+}
+
+/// Reads a value into its field. The path is where relative paths start.
+pub(super) type Set = fn(&mut Config, &Value, &Path) -> Result<(), Mismatch>;
+
+impl Key {
+    /// The key of this name, spelt in full.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The environment variable that sets it: `EPHPM_SERVER_HEAD_TIMEOUT`.
+    pub fn variable(&self) -> String {
+        format!("EPHPM_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// What to say of a key that does not exist: it may be misspelt, or stand in the wrong
+    /// section or in none.
+    pub(in crate::program) fn unknown(name: &str) -> String {
+        let (section, bare) = name.rsplit_once('.').unwrap_or(("", name));
+        let is_elsewhere = |key: &&Self| key.name != format!("{section}.{}", key.bare_name());
+        let mut keys: Vec<&Self> = KEYS.iter().collect();
+        keys.sort_by_key(is_elsewhere);
+        match nearest(bare, keys, |key| key.bare_name()) {
+            Some(key) => format!("unknown key, did you mean {}?", key.name),
+            None => "unknown key (ephpm --help lists them all)".to_owned(),
+        }
+    }
+
+    /// The name without its section: `head_timeout`.
+    pub(super) fn bare_name(&self) -> &'static str {
+        self.name
+            .split_once('.')
+            .map_or(self.name, |(_, bare)| bare)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Key {}
 
 /// What a site is run for, which decides the PHP profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,10 @@
 //! One value of a setting, as its source wrote it, before its key gives it a type.
 //!
 //! TOML types its values; the environment and the command line know only text. Readers (module
-//! `readers`) accept both, so that a key behaves the same wherever it is set.
+//! `readers`) accept both, so that a key behaves the same wherever it is set. A value knows no
+//! key and no source.
 
 use std::fmt;
-
-use super::error::Mismatch;
 
 /// A value on its way to a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +58,7 @@ impl Value {
 
     /// The error of a reader that wanted something else.
     pub(super) fn instead_of(&self, expected: impl Into<String>) -> Mismatch {
-        Mismatch {
-            expected: expected.into(),
-            found: self.to_string(),
-        }
+        Mismatch::new(expected, self.to_string())
     }
 }
 
@@ -82,5 +78,29 @@ impl fmt::Display for Value {
                 f.write_str("]")
             }
         }
+    }
+}
+
+/// What a key takes, and what it was given instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mismatch {
+    /// As in `a duration such as "10s"`.
+    pub(super) expected: String,
+    /// As in `"10x"`.
+    pub(super) found: String,
+}
+
+impl Mismatch {
+    pub(super) fn new(expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self {
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found {}", self.expected, self.found)
     }
 }

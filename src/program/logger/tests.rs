@@ -115,3 +115,13 @@ fn dates_follow_the_calendar() {
         }
     }
 }
+
+#[test]
+fn the_level_can_change() {
+    install();
+    assert_eq!(log::max_level(), LevelFilter::Info);
+    configure(LevelFilter::Off, Format::Json);
+    assert_eq!(log::max_level(), LevelFilter::Off);
+    install();
+    assert_eq!(log::max_level(), LevelFilter::Off);
+}
