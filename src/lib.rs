@@ -7,6 +7,7 @@
 //! Modules stand in layer order, highest first, and a module imports only from those below its own layer
 //! (`tests/tidy.rs` holds the table and fails on any other edge). ARCHITECTURE.md is the map.
 
-pub mod base;
+pub mod program;
 pub mod exchange;
 pub mod http;
+pub mod base;
