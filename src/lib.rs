@@ -10,3 +10,4 @@
 pub mod base;
 pub mod exchange;
 pub mod http;
+pub mod site;
