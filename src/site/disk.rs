@@ -59,7 +59,7 @@ struct Entry {
 
 impl Disk {
     /// Opens the document root.
-    pub fn open(document_root: &Path, now: Instant) -> io::Result<Self> {
+    pub fn new(document_root: &Path, now: Instant) -> io::Result<Self> {
         let root = Root::open(document_root, now)?;
         Ok(Self { root, cache: FileCache::new(LIMITS, now), now })
     }
@@ -118,7 +118,7 @@ impl Disk {
             kind: Kind::File,
             status: Some(status),
             file: Some(file.clone()),
-            is_settled: is_settled(&status),
+            is_settled: is_settled(&status, SystemTime::now()),
             checked_at: self.now,
         };
         self.cache.insert(path, entry);
@@ -264,9 +264,9 @@ fn read_front(file: &File, len: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Whether the file's next change will show in its status, because its last one was long enough ago.
-fn is_settled(status: &FileStatus) -> bool {
+fn is_settled(status: &FileStatus, now: SystemTime) -> bool {
     let changed = Duration::new(u64::try_from(status.changed.seconds).unwrap_or(0), status.changed.nanos);
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + changed).is_ok_and(|age| age > TIMESTAMP_STEP)
+    now.duration_since(SystemTime::UNIX_EPOCH + changed).is_ok_and(|age| age > TIMESTAMP_STEP)
 }
 
 fn kind_of(file_type: FileType) -> Kind {

@@ -17,7 +17,7 @@ use crate::http::method::Method;
 const ROOT: &[u8] = b"/srv/site";
 
 /// Variables that only the server itself may set.
-const TRUSTED: [&str; 19] = [
+const TRUSTED: [&str; 23] = [
     "AUTH_TYPE",
     "CONTENT_LENGTH",
     "DOCUMENT_ROOT",
@@ -28,14 +28,18 @@ const TRUSTED: [&str; 19] = [
     "PATH_TRANSLATED",
     "PHP_SELF",
     "QUERY_STRING",
+    "REDIRECT_STATUS",
     "REMOTE_ADDR",
     "REMOTE_PORT",
     "REMOTE_USER",
     "REQUEST_METHOD",
+    "REQUEST_SCHEME",
     "REQUEST_URI",
     "SCRIPT_FILENAME",
     "SCRIPT_NAME",
     "SERVER_ADDR",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
     "SERVER_SOFTWARE",
 ];
 
@@ -76,7 +80,7 @@ pub fn server_vars(data: &[u8]) {
         assert!(vars.iter_terminated().skip(index + 1).all(|(later, _)| later != name), "one name twice");
         assert!(!name.starts_with(b"HTTP_") || is_from_header(&name[5..name.len() - 1], &job.request));
     }
-    // Nothing but the content type, the host and the target differs when all fields are gone.
+    // What only the server may say, it says just so when there are no fields at all.
     let mut bare = ServerVars::new();
     let Some(request) = try_request(Method::Post, target, &[]) else { return };
     build(&Job { request, ..job }, &ServerOptions::default(), &mut bare);

@@ -32,7 +32,7 @@ impl Site {
 
     fn disk(&self) -> (Disk, Instant) {
         let now = Instant::now();
-        (Disk::open(&self.root, now).unwrap(), now)
+        (Disk::new(&self.root, now).unwrap(), now)
     }
 }
 
@@ -94,7 +94,7 @@ fn kinds() {
     assert_eq!(disk.open(b"/dir").unwrap_err(), OpenError::NotFound);
     assert_eq!(disk.open(b"/socket").unwrap_err(), OpenError::NotFound);
     assert_eq!(disk.open(b"/fifo").unwrap_err(), OpenError::NotFound);
-    assert!(Disk::open(&site.root.join("file"), Instant::now()).is_err());
+    assert!(Disk::new(&site.root.join("file"), Instant::now()).is_err());
 }
 
 #[test]
@@ -167,15 +167,24 @@ fn a_large_file_that_changes_in_place_has_another_etag_at_once() {
 #[test]
 fn a_file_that_may_change_unseen_is_read_again() {
     let site = Site::new();
-    let (mut disk, now) = site.disk();
-    fs::write(site.root.join("fresh"), "1").unwrap();
-    assert_eq!(content(&mut disk, "/fresh"), b"1");
-    let unsettled = disk.cache.look(b"/fresh", |entry| !entry.is_settled && entry.file.is_some());
-    assert_eq!(unsettled, Some(true), "it was written a moment ago");
-    disk.tick(now + TTL);
-    disk.kind(b"/fresh");
-    assert_eq!(disk.cache.look(b"/fresh", |entry| entry.file.is_none()), Some(true), "what was held is not trusted");
-    assert_eq!(content(&mut disk, "/fresh"), b"1");
+    site.write("fresh", b"1", 0);
+    let status = FileStatus::of(&File::open(site.root.join("fresh")).unwrap()).unwrap();
+    let changed = SystemTime::UNIX_EPOCH + Duration::new(status.changed.seconds as u64, status.changed.nanos);
+    assert!(!is_settled(&status, changed - Duration::from_secs(1)), "a clock that was set back");
+    assert!(!is_settled(&status, changed + TIMESTAMP_STEP));
+    assert!(is_settled(&status, changed + TIMESTAMP_STEP * 2));
+
+    for settled in [false, true] {
+        let (mut disk, now) = site.disk();
+        disk.open(b"/fresh").unwrap();
+        let entry = disk.cache.remove(b"/fresh").unwrap();
+        disk.cache.insert(b"/fresh", Entry { is_settled: settled, ..entry });
+        disk.tick(now + TTL);
+        assert_eq!(disk.kind(b"/fresh"), Kind::File);
+        let is_held = disk.cache.look(b"/fresh", |entry| entry.file.is_some());
+        assert_eq!(is_held, Some(settled), "what may have changed is not kept");
+        assert_eq!(content(&mut disk, "/fresh"), b"1");
+    }
 }
 
 #[test]
@@ -186,7 +195,7 @@ fn a_link_to_the_root_may_be_switched() {
     let current = site.root.join("current");
     symlink("one", &current).unwrap();
     let now = Instant::now();
-    let mut disk = Disk::open(&current, now).unwrap();
+    let mut disk = Disk::new(&current, now).unwrap();
     assert_eq!(content(&mut disk, "/a"), b"1");
     symlink("two", site.root.join("next")).unwrap();
     fs::rename(site.root.join("next"), &current).unwrap();
