@@ -4,4 +4,5 @@ pub mod chunk;
 pub mod limits;
 pub mod send_queue;
 pub mod slab;
+pub mod sys;
 pub mod timer;

@@ -10,4 +10,21 @@
 pub mod program;
 pub mod exchange;
 pub mod http;
+pub mod program;
+pub mod net;
+#[cfg(feature = "php")]
+pub mod php;
+pub mod service;
+pub mod site;
+pub mod exchange;
+pub mod protocol;
+pub mod http1;
+pub mod http;
 pub mod base;
+
+/// Properties for the fuzz targets; they live beside the code that they guard.
+#[doc(hidden)]
+pub mod fuzz {
+    pub use crate::http1::fuzz::http_parser;
+    pub use crate::site::fuzz::{path_mapping, server_vars};
+}
