@@ -7,6 +7,12 @@
 //! Modules stand in layer order, highest first, and a module imports only from those below its own layer
 //! (`tests/tidy.rs` holds the table and fails on any other edge). ARCHITECTURE.md is the map.
 
-pub mod base;
 pub mod exchange;
+
+pub mod protocol;
+
+pub mod http1;
+
 pub mod http;
+
+pub mod base;
