@@ -8,9 +8,6 @@
 //! (`tests/tidy.rs` holds the table and fails on any other edge). ARCHITECTURE.md is the map.
 
 pub mod program;
-pub mod exchange;
-pub mod http;
-pub mod program;
 pub mod net;
 #[cfg(feature = "php")]
 pub mod php;

@@ -144,7 +144,8 @@ fn content_is_bounded_and_spills_to_a_file_that_nobody_sees() {
         let content: Vec<u8> = (0..size).map(|n: usize| (n * 7 % 251) as u8).collect();
         let pieces: Vec<&[u8]> = content.chunks(50_000).collect();
         let request = Request::post("/n.php");
-        let whole = client.send(&request.clone().content("application/octet-stream", content.clone())).expect(200).text();
+        let whole =
+            client.send(&request.clone().content("application/octet-stream", content.clone())).expect(200).text();
         let chunked = client.send(&request.chunked("application/octet-stream", &pieces)).expect(200).text();
         assert_eq!(whole, chunked);
         assert!(whole.starts_with(&format!("{size} ")), "{whole}");
@@ -276,10 +277,8 @@ fn sigterm_lets_what_was_accepted_end_and_takes_nothing_new() {
 fn a_drain_is_bounded() {
     let endless = "<?php touch(__DIR__ . '/running'); while (true) { usleep(1000); }";
     let root = site(&[("endless.php", endless)]);
-    let server = Server::builder(root.path())
-        .server("drain_timeout = \"100ms\"")
-        .ini("max_execution_time", "0")
-        .start();
+    let server =
+        Server::builder(root.path()).server("drain_timeout = \"100ms\"").ini("max_execution_time", "0").start();
     let running = ask(&server, "/endless.php");
     wait_for(&root.path().join("running"));
     let (status, log) = server.stop();
