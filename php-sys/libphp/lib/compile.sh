@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # here, suite and zts are set by build, the rest by source.sh
 # From the source to a result directory: unpack, patch, configure, compile, install.
 
 # Raise it when the steps below change in a way that changes what comes out; it is a part of the cache key.
@@ -44,7 +44,7 @@ build_libphp() {
 
     say "[1/5] source: PHP $php_version"
     unpack_for_build "$scratch/php" >"$logs-source.log" 2>&1 || build_failed source "$logs-source.log"
-    cd "$scratch/php"
+    cd "$scratch/php" || die "cannot enter $scratch/php"
     apply_patches
 
     say "[2/5] configure (a minute; log: $logs-configure.log)"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # cache and here are set by build
 # Where PHP's source comes from: PHP_SOURCE, the cache, the distribution's source package, php.net. In that order.
 
 # Sets source_path (a tarball or a directory), php_version (x.y.z) and source_id (what identifies the content).
@@ -54,7 +54,7 @@ newest_cached() {
 # The source package, by an apt configuration of our own: the machine's package lists stay as they are, and nobody
 # has to be root. The mirror is the one which the machine already uses.
 fetch_from_distribution() {
-    command -v apt-get >/dev/null && command -v dpkg-source >/dev/null || return 1
+    command -v apt-get >/dev/null || return 1
     local wanted=$1 branch id release mirrors version
     branch=$(cut -d. -f1,2 <<<"$wanted")
     id=$(. /etc/os-release && echo "$ID")
@@ -146,6 +146,7 @@ unpacked_source() {
     if [[ ! -d $dir ]]; then
         local scratch
         scratch=$(mktemp -d "$cache/source/.unpack.XXXXXX")
+        chmod 755 "$scratch"
         tar -xf "$source_path" -C "$scratch" --strip-components=1
         # Two at once: the first to come wins.
         mv -T "$scratch" "$dir" 2>/dev/null || rm -rf "$scratch"
