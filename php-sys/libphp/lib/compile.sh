@@ -143,7 +143,10 @@ linker_arguments() {
 build_failed() {
     local phase=$1 log=$2 missing
     printf '\n----- the last lines of %s\n' "$log" >&2
-    tail -n 30 "$log" >&2
+    # Command lines of a compiler fill a screen each, and what it says about them is not the last with many jobs.
+    grep -v -e '--mode=compile' "$log" | grep -iE -A 3 '\b(fatal )?error\b' | cut -c1-240 | head -n 20 >&2 || true
+    printf '...\n' >&2
+    tail -n 30 "$log" | cut -c1-240 >&2
     printf -- '-----\n' >&2
     missing=$(missing_suite_packages "$suite")
     die "$phase failed; the log: $log" \
