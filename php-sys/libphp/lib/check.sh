@@ -1,9 +1,9 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # here, suite and zts are set by build, php_version by source.sh
 # Is what was built what was asked for? Asked of the thing itself: a program is linked with it and run.
 
 # Checks the libphp in $1; $2 is where the log goes; writes what it found to $3.
 check_libphp() {
-    local dir=$1 log=$2 report=$3 program lacking
+    local dir=$1 log=$2 report=$3 program
     [[ -f $dir/lib/libphp.a ]] || die "no lib/libphp.a in $dir"
     [[ -f $dir/include/php/main/php_config.h ]] || die "no include/php/main/php_config.h in $dir"
     [[ -f $dir/link.txt ]] || die "no link.txt in $dir: one argument for the linker a line" \

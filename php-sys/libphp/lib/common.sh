@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # here is set by those who source this
 # Messages, the suite files and the names of things. Sourced by build and system-packages; `here` is their directory.
 
 say() { printf 'libphp: %s\n' "$*" >&2; }
@@ -39,6 +39,5 @@ missing_suite_packages() {
 }
 
 package_is_installed() {
-    [[ $(dpkg-query --show --showformat '${db:Status-Status}\n' "$1" 2>/dev/null) == *installed* ]] &&
-        ! [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null) == not-installed ]]
+    dpkg-query --show --showformat '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # here, suite and zts are set by build, the rest by source.sh
 # From the source to a result directory: unpack, patch, configure, compile, install.
 
 # Raise it when the steps below change in a way that changes what comes out; it is a part of the cache key.
@@ -44,7 +44,7 @@ build_libphp() {
 
     say "[1/5] source: PHP $php_version"
     unpack_for_build "$scratch/php" >"$logs-source.log" 2>&1 || build_failed source "$logs-source.log"
-    cd "$scratch/php"
+    cd "$scratch/php" || die "cannot enter $scratch/php"
     apply_patches
 
     say "[2/5] configure (a minute; log: $logs-configure.log)"
@@ -143,7 +143,10 @@ linker_arguments() {
 build_failed() {
     local phase=$1 log=$2 missing
     printf '\n----- the last lines of %s\n' "$log" >&2
-    tail -n 30 "$log" >&2
+    # Command lines of a compiler fill a screen each, and what it says about them is not the last with many jobs.
+    grep -v -e '--mode=compile' "$log" | grep -iE -A 3 '\b(fatal )?error\b' | cut -c1-240 | head -n 20 >&2 || true
+    printf '...\n' >&2
+    tail -n 30 "$log" | cut -c1-240 >&2
     printf -- '-----\n' >&2
     missing=$(missing_suite_packages "$suite")
     die "$phase failed; the log: $log" \

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # cache and here are set by build
 # Where PHP's source comes from: PHP_SOURCE, the cache, the distribution's source package, php.net. In that order.
 
 # Sets source_path (a tarball or a directory), php_version (x.y.z) and source_id (what identifies the content).
@@ -54,7 +54,7 @@ newest_cached() {
 # The source package, by an apt configuration of our own: the machine's package lists stay as they are, and nobody
 # has to be root. The mirror is the one which the machine already uses.
 fetch_from_distribution() {
-    command -v apt-get >/dev/null && command -v dpkg-source >/dev/null || return 1
+    command -v apt-get >/dev/null || return 1
     local wanted=$1 branch id release mirrors version
     branch=$(cut -d. -f1,2 <<<"$wanted")
     id=$(. /etc/os-release && echo "$ID")
@@ -68,7 +68,12 @@ fetch_from_distribution() {
     write_apt_sources "$release" "$mirrors" >"$apt_dir/sources/php.sources"
 
     say "source: php$branch of $id $release"
-    private_apt apt-get update --error-on=any >"$apt_dir/log" 2>&1 || { source_package_failed; return 1; }
+    if ! private_apt apt-get update --error-on=any >"$apt_dir/log" 2>&1; then
+        say "source: $id $release cannot be read; apt's last words:"
+        grep -E '^(E|W|Err)' "$apt_dir/log" | tail -n 5 | sed 's/^/        /' >&2 || true
+        rm -rf "$apt_dir"
+        return 1
+    fi
     # A mirror may lack the newest version for a while: the next one will do.
     for version in $(private_apt apt-cache showsrc --only-source "php$branch" 2>/dev/null |
         sed -n 's/^Version: //p' | sort -Vru); do
@@ -79,7 +84,8 @@ fetch_from_distribution() {
         fi
         say "source: $version is not on this mirror (yet)"
     done
-    source_package_failed
+    say "source: no source package of PHP $wanted there"
+    rm -rf "$apt_dir"
     return 1
 }
 
@@ -118,15 +124,9 @@ keep_orig_tarball() {
     [[ -f $tarball ]] && mv "$tarball" "$cache/source/php-$upstream.tar.xz"
 }
 
-source_package_failed() {
-    say "source: the distribution's source package could not be had; apt's last words:"
-    grep -E '^(E|W|Err)' "$apt_dir/log" | tail -n 5 | sed 's/^/        /' >&2 || true
-    rm -rf "$apt_dir"
-}
-
 # PHP's own site; it also says which version is the newest of a branch and what its tarball hashes to.
 fetch_from_php_net() {
-    local wanted=$1 site=https://www.php.net releases name sum
+    local wanted=$1 site=${PHP_MIRROR:-https://www.php.net} releases name sum
     command -v curl >/dev/null || { say "source: curl is missing, so that php.net cannot be asked"; return 1; }
     say "source: php.net"
     releases=$(curl -fsSL --max-time 60 "$site/releases/index.php?json&version=$wanted" | tr -d ' \n' | tr '{' '\n') || true
@@ -134,7 +134,10 @@ fetch_from_php_net() {
         's/.*"filename":"\(php-[0-9.]*\.tar\.xz\)".*"sha256":"\([0-9a-f]\{64\}\)".*/\1 \2/p' <<<"$releases") || true
     [[ -n ${sum:-} ]] || { say "source: php.net does not tell a release (and its hash) for PHP $wanted"; return 1; }
     curl -fL --silent --show-error --max-time 900 -o "$cache/source/.$name" "$site/distributions/$name" || return 1
-    sha256sum --check --quiet <<<"$sum  $cache/source/.$name" >&2 || die "source: $name from php.net has a wrong hash"
+    if ! sha256sum --check --status <<<"$sum  $cache/source/.$name"; then
+        rm -f "$cache/source/.$name"
+        die "source: $name from php.net has not the hash that php.net publishes"
+    fi
     mv "$cache/source/.$name" "$cache/source/$name"
 }
 
@@ -146,6 +149,7 @@ unpacked_source() {
     if [[ ! -d $dir ]]; then
         local scratch
         scratch=$(mktemp -d "$cache/source/.unpack.XXXXXX")
+        chmod 755 "$scratch"
         tar -xf "$source_path" -C "$scratch" --strip-components=1
         # Two at once: the first to come wins.
         mv -T "$scratch" "$dir" 2>/dev/null || rm -rf "$scratch"
