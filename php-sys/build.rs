@@ -51,7 +51,10 @@ fn locate_libphp() -> PathBuf {
         "there is no libphp: php-sys/libphp/build failed, see above; LIBPHP_DIR names one that exists already"
     );
     let text = String::from_utf8(output.stdout).expect("the path of libphp is not UTF-8");
-    let directory = text.lines().last().expect("php-sys/libphp/build printed no directory");
+    let directory = text
+        .lines()
+        .last()
+        .expect("php-sys/libphp/build printed no directory");
     PathBuf::from(directory)
 }
 
@@ -82,7 +85,12 @@ fn compile_shim(include: &Path, opcache_is_zend_extension: bool) {
         .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1");
     for directory in ["", "main", "Zend", "TSRM"] {
         // As system headers: their warnings are not ours.
-        build.flag("-isystem").flag(include.join(directory).to_str().expect("the path of libphp is not UTF-8"));
+        build.flag("-isystem").flag(
+            include
+                .join(directory)
+                .to_str()
+                .expect("the path of libphp is not UTF-8"),
+        );
     }
     if opcache_is_zend_extension {
         build.define("EPHPM_OPCACHE_ZEND_EXTENSION", "1");
@@ -91,13 +99,17 @@ fn compile_shim(include: &Path, opcache_is_zend_extension: bool) {
 }
 
 fn generate_bindings() {
-    let target = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
+    let target =
+        PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
     bindgen::Builder::default()
         .header("shim/ephpm.h")
         .allowlist_item("ephpm_.*")
         .use_core()
         // A C function may return a number that is no variant: an integer newtype has no undefined behaviour then.
-        .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
+        .default_enum_style(bindgen::EnumVariation::NewType {
+            is_bitfield: false,
+            is_global: false,
+        })
         .prepend_enum_name(false)
         .layout_tests(true)
         .rust_edition(bindgen::RustEdition::Edition2024)
@@ -110,12 +122,20 @@ fn generate_bindings() {
 /// Turns the linker's arguments in link.txt into cargo's words, which reach whoever links in the end. Cargo has no
 /// word for other arguments than `-l` and `-L`: those become `DEP_PHP_LINK_ARGS`, one a line.
 fn link(libphp: &Path) {
-    println!("cargo::rustc-link-search=native={}", libphp.join("lib").display());
+    println!(
+        "cargo::rustc-link-search=native={}",
+        libphp.join("lib").display()
+    );
     println!("cargo::rustc-link-lib=static:-bundle=php");
 
-    let arguments = std::fs::read_to_string(libphp.join("link.txt")).expect("libphp has a link.txt");
+    let arguments =
+        std::fs::read_to_string(libphp.join("link.txt")).expect("libphp has a link.txt");
     let mut others = Vec::new();
-    for argument in arguments.lines().map(str::trim).filter(|argument| !argument.is_empty()) {
+    for argument in arguments
+        .lines()
+        .map(str::trim)
+        .filter(|argument| !argument.is_empty())
+    {
         if let Some(name) = argument.strip_prefix("-l") {
             println!("cargo::rustc-link-lib=dylib={name}");
         } else if let Some(directory) = argument.strip_prefix("-L") {

@@ -5,6 +5,7 @@
 //! There is no logic: safety is given to them by the one user of this crate, `ephpm::php`.
 #![no_std]
 #![allow(non_camel_case_types, reason = "the names are those of the C header")]
+#![allow(clippy::use_self, reason = "what bindgen generates")]
 #![allow(unsafe_code, reason = "foreign functions are what this crate is for")]
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));

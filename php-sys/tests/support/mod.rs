@@ -1,47 +1,48 @@
 //! A server that is only memory: it starts PHP once, runs scripts on PHP threads and keeps what the shim tells it.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
-use std::{fs, mem, ptr, slice, thread};
+use std::{fs, ptr, slice, thread};
 
 use php_sys::{
-    ephpm_execute, ephpm_interrupt, ephpm_io, ephpm_options, ephpm_outcome, ephpm_request, ephpm_sapi,
-    ephpm_startup, ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach, ephpm_var,
+    ephpm_execute, ephpm_interrupt, ephpm_io, ephpm_options, ephpm_outcome, ephpm_request,
+    ephpm_sapi, ephpm_startup, ephpm_startup_result, ephpm_str, ephpm_thread_attach,
+    ephpm_thread_detach, ephpm_var,
 };
 
 /// One request, with what the server remembers of its response.
-pub struct Exchange {
-    pub method: &'static str,
-    pub query: String,
-    pub content_type: Option<String>,
-    pub content: Vec<u8>,
-    pub cookie: Option<String>,
-    pub authorization: Option<String>,
+pub(crate) struct Exchange {
+    pub(crate) method: &'static str,
+    pub(crate) query: String,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content: Vec<u8>,
+    pub(crate) cookie: Option<String>,
+    pub(crate) authorization: Option<String>,
     /// Variables besides the usual ones.
-    pub server: Vec<(String, String)>,
+    pub(crate) server: Vec<(String, String)>,
     /// The client leaves once it has received so many bytes.
-    pub abort_after: usize,
+    pub(crate) abort_after: usize,
     /// `read_post` gives at most so many bytes at a time.
-    pub read_most: usize,
+    pub(crate) read_most: usize,
 
-    pub outcome: ephpm_outcome,
-    pub status: i32,
-    pub status_line: String,
-    pub headers: Vec<String>,
-    pub body: Vec<u8>,
+    pub(crate) outcome: ephpm_outcome,
+    pub(crate) status: i32,
+    pub(crate) status_line: String,
+    pub(crate) headers: Vec<String>,
+    pub(crate) body: Vec<u8>,
     /// How much of the body had been written at each flush.
-    pub flushes: Vec<usize>,
+    pub(crate) flushes: Vec<usize>,
     /// How much of the body had been written when the request was finished by the script.
-    pub finished: Option<usize>,
-    pub log: Vec<(i32, String)>,
+    pub(crate) finished: Option<usize>,
+    pub(crate) log: Vec<(i32, String)>,
     content_read: usize,
 }
 
 impl Exchange {
-    pub fn get(query: &str) -> Self {
+    pub(crate) fn get(query: &str) -> Self {
         Self {
             method: "GET",
             query: query.to_owned(),
@@ -64,7 +65,15 @@ impl Exchange {
         }
     }
 
-    pub fn post(content_type: &str, content: impl Into<Vec<u8>>) -> Self {
+    /// The client leaves once it has received so many bytes.
+    pub(crate) fn aborting(after: usize) -> Self {
+        Self {
+            abort_after: after,
+            ..Self::get("")
+        }
+    }
+
+    pub(crate) fn post(content_type: &str, content: impl Into<Vec<u8>>) -> Self {
         Self {
             method: "POST",
             content_type: Some(content_type.to_owned()),
@@ -73,11 +82,11 @@ impl Exchange {
         }
     }
 
-    pub fn body(&self) -> &str {
+    pub(crate) fn body(&self) -> &str {
         str::from_utf8(&self.body).expect("the body is text")
     }
 
-    pub fn has_header(&self, line: &str) -> bool {
+    pub(crate) fn has_header(&self, line: &str) -> bool {
         self.headers.iter().any(|header| header == line)
     }
 
@@ -86,25 +95,29 @@ impl Exchange {
     }
 
     fn io(&self) -> ephpm_io {
-        if self.is_aborted() { ephpm_io::EPHPM_IO_ABORTED } else { ephpm_io::EPHPM_IO_OK }
+        if self.is_aborted() {
+            ephpm_io::EPHPM_IO_ABORTED
+        } else {
+            ephpm_io::EPHPM_IO_OK
+        }
     }
 }
 
 /// A thread that is attached to PHP. Scripts are given as text.
-pub struct Php {
+pub(crate) struct Php {
     _not_send: ptr::NonNull<()>,
-    pub interrupt: ephpm_interrupt,
+    pub(crate) interrupt: ephpm_interrupt,
 }
 
 impl Php {
     /// Runs `body` on a PHP thread of its own and returns what it returns.
-    pub fn on_thread<T: Send>(body: impl FnOnce(&Self) -> T + Send) -> T {
+    pub(crate) fn on_thread<T: Send>(body: impl FnOnce(&Self) -> T + Send) -> T {
         start();
         Self::on_started(body)
     }
 
     /// As `on_thread`, when the test has started PHP itself.
-    pub fn on_started<T: Send>(body: impl FnOnce(&Self) -> T + Send) -> T {
+    pub(crate) fn on_started<T: Send>(body: impl FnOnce(&Self) -> T + Send) -> T {
         thread::scope(|scope| {
             thread::Builder::new()
                 .stack_size(8 << 20)
@@ -112,7 +125,10 @@ impl Php {
                     let mut interrupt = ephpm_interrupt::default_for_tests();
                     // SAFETY: PHP was started above; this thread detaches below, before it ends.
                     unsafe { ephpm_thread_attach(&mut interrupt) };
-                    let result = body(&Self { _not_send: ptr::NonNull::dangling(), interrupt });
+                    let result = body(&Self {
+                        _not_send: ptr::NonNull::dangling(),
+                        interrupt,
+                    });
                     // SAFETY: attached above; no request runs.
                     unsafe { ephpm_thread_detach() };
                     result
@@ -124,15 +140,24 @@ impl Php {
     }
 
     /// Runs the PHP text `script` for `exchange`; fails the test if the thread is not fit for more.
-    pub fn run(&self, script: &str, exchange: Exchange) -> Exchange {
+    pub(crate) fn run(&self, script: &str, exchange: Exchange) -> Exchange {
         let exchange = self.run_file(&script_file(script), exchange);
-        assert_eq!(exchange.outcome, ephpm_outcome::EPHPM_OK, "{:?}", exchange.log);
+        assert_eq!(
+            exchange.outcome,
+            ephpm_outcome::EPHPM_OK,
+            "{:?}",
+            exchange.log
+        );
         exchange
     }
 
-    pub fn run_file(&self, script: &str, mut exchange: Exchange) -> Exchange {
+    pub(crate) fn run_file(&self, script: &str, mut exchange: Exchange) -> Exchange {
         let strings = Strings::default();
-        let uri = if exchange.query.is_empty() { "/".to_owned() } else { format!("/?{}", exchange.query) };
+        let uri = if exchange.query.is_empty() {
+            "/".to_owned()
+        } else {
+            format!("/?{}", exchange.query)
+        };
         let mut variables = vec![
             ("REQUEST_METHOD".to_owned(), exchange.method.to_owned()),
             ("REQUEST_URI".to_owned(), uri.clone()),
@@ -141,8 +166,14 @@ impl Php {
             ("SCRIPT_NAME".to_owned(), "/index.php".to_owned()),
         ];
         variables.append(&mut exchange.server);
-        let server: Vec<_> = variables.iter().map(|(name, value)| strings.var(name, value)).collect();
-        let optional = |text: &Option<String>| text.as_deref().map_or(ptr::null(), |text| strings.add(text).ptr);
+        let server: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| strings.var(name, value))
+            .collect();
+        let optional = |text: &Option<String>| {
+            text.as_deref()
+                .map_or(ptr::null(), |text| strings.add(text).ptr)
+        };
         let request = ephpm_request {
             method: strings.add(exchange.method).ptr,
             request_uri: strings.add(&uri).ptr,
@@ -164,15 +195,18 @@ impl Php {
 }
 
 /// Allocated once for each distinct content, so that OPcache sees the same file again.
-pub fn script_file(script: &str) -> String {
+pub(crate) fn script_file(script: &str) -> String {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let path = directory().join(format!("script-{}.php", NUMBER.fetch_add(1, Ordering::Relaxed)));
+    let path = directory().join(format!(
+        "script-{}.php",
+        NUMBER.fetch_add(1, Ordering::Relaxed)
+    ));
     fs::write(&path, script).expect("scripts can be written");
     path.to_str().expect("the path is UTF-8").to_owned()
 }
 
 /// Where this run keeps its files; left to the system's own cleaning.
-pub fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY
         .get_or_init(|| {
@@ -185,14 +219,16 @@ pub fn directory() -> PathBuf {
 }
 
 /// What was logged while no request ran.
-pub fn startup_log() -> Vec<String> {
-    LOG.lock().expect("no test panics with the log in hand").clone()
+pub(crate) fn startup_log() -> Vec<String> {
+    LOG.lock()
+        .expect("no test panics with the log in hand")
+        .clone()
 }
 
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Starts PHP, once a process; on a thread that then stays, since PHP tells its main thread from others.
-pub fn start() {
+pub(crate) fn start() {
     static STARTED: OnceLock<()> = OnceLock::new();
     STARTED.get_or_init(|| {
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -203,14 +239,25 @@ pub fn start() {
             }
         });
         let result = receiver.recv().expect("the thread that starts PHP lives");
-        assert_eq!(result, ephpm_startup_result::EPHPM_STARTUP_OK, "{:?}", startup_log());
+        assert_eq!(
+            result,
+            ephpm_startup_result::EPHPM_STARTUP_OK,
+            "{:?}",
+            startup_log()
+        );
     });
 }
 
 /// Starts PHP on the calling thread.
-pub fn start_here() -> ephpm_startup_result {
+pub(crate) fn start_here() -> ephpm_startup_result {
     let strings = Strings::default();
-    let path = |name: &str| directory().join(name).to_str().expect("the path is UTF-8").to_owned();
+    let path = |name: &str| {
+        directory()
+            .join(name)
+            .to_str()
+            .expect("the path is UTF-8")
+            .to_owned()
+    };
     let defaults = [
         strings.var("output_buffering", "4096"),
         strings.var("session.save_path", &path("sessions")),
@@ -218,13 +265,18 @@ pub fn start_here() -> ephpm_startup_result {
         strings.var("html_errors", "0"),
         strings.var("opcache.enable", "0"),
     ];
-    let entries = "display_errors=0\nlog_errors=1\nopcache.enable=1\nopcache.validate_timestamps=0\n";
+    // OPcache caches scripts although they were written only just now.
+    let entries = "request_order=GP\ndisplay_errors=0\nlog_errors=1\nopcache.enable=1\n\
+                   opcache.validate_timestamps=0\nopcache.file_update_protection=0\n";
+    let program = std::env::current_exe().expect("the test knows its program");
     let options = ephpm_options {
         ini_path: ptr::null(),
         ini_defaults: defaults.as_ptr(),
         ini_defaults_len: defaults.len(),
         ini_entries: strings.add(entries).ptr,
-        executable_location: c"/usr/bin/ephpm".as_ptr(),
+        executable_location: strings
+            .add(program.to_str().expect("the path is UTF-8"))
+            .ptr,
         version: c"1.2.3".as_ptr(),
         threads: 4,
     };
@@ -249,13 +301,19 @@ struct Strings(std::cell::RefCell<Vec<CString>>);
 impl Strings {
     fn add(&self, text: &str) -> ephpm_str {
         let string = CString::new(text).expect("no NUL in a test");
-        let result = ephpm_str { ptr: string.as_ptr(), len: text.len() };
+        let result = ephpm_str {
+            ptr: string.as_ptr(),
+            len: text.len(),
+        };
         self.0.borrow_mut().push(string);
         result
     }
 
     fn var(&self, name: &str, value: &str) -> ephpm_var {
-        ephpm_var { name: self.add(name), value: self.add(value) }
+        ephpm_var {
+            name: self.add(name),
+            value: self.add(value),
+        }
     }
 }
 
@@ -265,7 +323,11 @@ trait DefaultForTests {
 
 impl DefaultForTests for ephpm_interrupt {
     fn default_for_tests() -> Self {
-        Self { vm_interrupt: ptr::null_mut(), timed_out: ptr::null_mut(), thread: 0 }
+        Self {
+            vm_interrupt: ptr::null_mut(),
+            timed_out: ptr::null_mut(),
+            thread: 0,
+        }
     }
 }
 
@@ -288,7 +350,10 @@ fn text(bytes: &[u8]) -> String {
 unsafe extern "C" fn ub_write(context: *mut c_void, ptr: *const c_char, len: usize) -> ephpm_io {
     // SAFETY: what the shim promises in ephpm.h.
     let (exchange, bytes) = unsafe { (exchange(context), bytes(ptr, len)) };
-    assert!(exchange.finished.is_none(), "written after the response was finished");
+    assert!(
+        exchange.finished.is_none(),
+        "written after the response was finished"
+    );
     exchange.body.extend_from_slice(bytes);
     exchange.io()
 }
@@ -315,7 +380,10 @@ unsafe extern "C" fn send_headers(
     // SAFETY: as above, for each line.
     unsafe {
         exchange.status_line = text(bytes(status_line.ptr, status_line.len));
-        exchange.headers = lines.iter().map(|line| text(bytes(line.ptr, line.len))).collect();
+        exchange.headers = lines
+            .iter()
+            .map(|line| text(bytes(line.ptr, line.len)))
+            .collect();
     }
 }
 
@@ -333,7 +401,7 @@ unsafe extern "C" fn read_post(context: *mut c_void, buffer: *mut c_char, len: u
 unsafe extern "C" fn finish_request(context: *mut c_void) {
     // SAFETY: what the shim promises in ephpm.h.
     let exchange = unsafe { exchange(context) };
-    let before = mem::replace(&mut exchange.finished, Some(exchange.body.len()));
+    let before = exchange.finished.replace(exchange.body.len());
     assert_eq!(before, None, "finished twice");
 }
 
@@ -342,19 +410,22 @@ unsafe extern "C" fn is_aborted(context: *mut c_void) -> bool {
     unsafe { exchange(context) }.is_aborted()
 }
 
-unsafe extern "C" fn log_message(context: *mut c_void, level: i32, message: *const c_char, len: usize) {
+unsafe extern "C" fn log_message(
+    context: *mut c_void,
+    level: i32,
+    message: *const c_char,
+    len: usize,
+) {
     // SAFETY: what the shim promises in ephpm.h.
     let message = unsafe { bytes(message, len) };
     if context.is_null() {
-        LOG.lock().expect("no test panics with the log in hand").push(text(message));
+        LOG.lock()
+            .expect("no test panics with the log in hand")
+            .push(text(message));
     } else {
         // SAFETY: not NULL, so it is ours.
-        unsafe { exchange(context) }.log.push((level, text(message)));
+        unsafe { exchange(context) }
+            .log
+            .push((level, text(message)));
     }
-}
-
-/// The version, for tests that depend on it.
-pub fn php_version() -> String {
-    // SAFETY: no precondition; the string lives as long as the process.
-    unsafe { CStr::from_ptr(php_sys::ephpm_describe().version) }.to_str().expect("ASCII").to_owned()
 }
