@@ -1,1 +1,12 @@
 //! ePHPm: an HTTP server and the PHP engine in one process.
+//!
+//! An event-loop thread owns every socket, buffer and timer that it touches; PHP threads own PHP; they share one
+//! object, the [exchange], and two bounded queues. All protocol and policy code is sans-I/O: bytes and time in,
+//! events and bytes out. Content is pulled: nothing is produced until the next stage has room.
+//!
+//! Modules stand in layer order, highest first, and a module imports only from those below its own layer
+//! (`tests/tidy.rs` holds the table and fails on any other edge). ARCHITECTURE.md is the map.
+
+pub mod base;
+pub mod exchange;
+pub mod http;

@@ -1,0 +1,7 @@
+//! Containers and constants with no knowledge of HTTP or PHP, and the one module that talks to the kernel.
+
+pub mod chunk;
+pub mod limits;
+pub mod send_queue;
+pub mod slab;
+pub mod timer;

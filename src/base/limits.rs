@@ -1,0 +1,61 @@
+//! Bounds that are not configurable, and the defaults of those that are, each with its reason.
+
+use std::time::Duration;
+
+/// Open connections of one event loop.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Bytes of a request head, request line included (431). Below 64 KiB because [`crate::http::headers::Span`] is 16 bits wide.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// The largest value that may be configured for [`HEAD_BYTES_MAX`].
+pub const HEAD_BYTES_CEILING: usize = 65_535;
+/// Header fields of a request (431).
+pub const FIELDS_MAX: usize = 100;
+/// Bytes of a request target (414). RFC 9112 §3 asks for at least 8000 octets of request line.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of request content (413).
+pub const CONTENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Request content held in memory; what exceeds it goes to an unlinked temporary file.
+pub const CONTENT_MEMORY_MAX: usize = 256 * 1024;
+/// Unread request content that is read and thrown away to keep a connection in sync; beyond it the connection closes.
+pub const DISCARD_BYTES_MAX: u64 = 256 * 1024;
+/// Bytes of chunk extensions and of trailers in one request; a peer that sends more is abusing us (CVE-2023-39326).
+pub const CHUNK_OVERHEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// PHP output that gathers on the PHP thread before it is handed to the loop.
+pub const OUTPUT_BLOCK_BYTES: usize = 64 * 1024;
+/// Output handed over but not yet pulled by the loop, above which the PHP thread waits.
+pub const RESPONSE_BUFFER_HIGH: usize = 256 * 1024;
+/// Output below which a waiting PHP thread goes on.
+pub const RESPONSE_BUFFER_LOW: usize = 64 * 1024;
+/// Bytes in a connection's send queue above which no more content is pulled.
+pub const SEND_QUEUE_HIGH: u64 = 128 * 1024;
+
+/// Bytes read from one connection in one turn, and the size of the loop's scratch buffer.
+pub const READ_BUDGET: usize = 64 * 1024;
+/// Bytes written to one connection in one turn.
+pub const WRITE_BUDGET: usize = 1024 * 1024;
+/// Connections accepted from one listener in one turn.
+pub const ACCEPT_BUDGET: usize = 64;
+
+/// Requests waiting for a PHP thread (503).
+pub const QUEUE_MAX: usize = 1024;
+/// How long a request may wait for a PHP thread (503).
+pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
+/// From the first byte of a request head to its last (408); not extended by further bytes.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest gap between two pieces of request content (408).
+pub const CONTENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time in which a peer takes no byte of a response (the connection is dropped).
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may be idle between requests.
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a half-closed connection is drained, so that the peer reads our last response before a reset.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long requests in flight may go on after SIGTERM.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+const _: () = assert!(HEAD_BYTES_MAX <= HEAD_BYTES_CEILING && HEAD_BYTES_CEILING <= u16::MAX as usize);
+const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(RESPONSE_BUFFER_LOW < RESPONSE_BUFFER_HIGH);
+const _: () = assert!(OUTPUT_BLOCK_BYTES <= RESPONSE_BUFFER_HIGH);
+const _: () = assert!(SEND_QUEUE_HIGH >= OUTPUT_BLOCK_BYTES as u64);

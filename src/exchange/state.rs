@@ -1,0 +1,161 @@
+//! What the two sides share.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::Job;
+use super::bell::Bell;
+use super::handle::Handle;
+use super::responder::Responder;
+use crate::base::slab::Key;
+use crate::http::message::{ContentLength, Response};
+
+/// Whom an exchange belongs to on its loop. A tag may outlive its connection; it then finds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag {
+    /// The connection.
+    pub connection: Key,
+    /// The stream on that connection.
+    pub stream: u64,
+}
+
+/// Joins the loop's and PHP's side of one request. The responder is boxed because it
+/// moves through queues.
+pub fn new(job: Job, tag: Tag, bell: Arc<Bell>) -> (Handle, Box<Responder>) {
+    let exchange = Arc::new(Exchange {
+        tag,
+        bell,
+        phase: AtomicU8::new(Phase::Queued as u8),
+        aborted: AtomicBool::new(false),
+        drained: Condvar::new(),
+        state: Mutex::new(State {
+            reply: Reply::Await,
+            chunks: VecDeque::new(),
+            buffered: 0,
+            rung: false,
+            released: false,
+        }),
+    });
+    (Handle::new(Arc::clone(&exchange)), Box::new(Responder::new(exchange, job)))
+}
+
+/// Where the request is:
+///
+/// ```text
+/// Queued ──start()──▶ Running
+///    └────cancel()──▶ Cancelled
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// Waiting for a PHP thread.
+    Queued,
+    /// A PHP thread has taken it.
+    Running,
+    /// The loop has given up waiting; the PHP thread that finds it drops it.
+    Cancelled,
+}
+
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) tag: Tag,
+    pub(super) bell: Arc<Bell>,
+    phase: AtomicU8,
+    /// The client is gone. Never cleared.
+    pub(super) aborted: AtomicBool,
+    /// Only the PHP thread waits here, for `buffered` to fall or `aborted` to be set.
+    pub(super) drained: Condvar,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) reply: Reply,
+    /// Content that the loop has not pulled; none of them empty.
+    pub(super) chunks: VecDeque<Bytes>,
+    /// The bytes in `chunks`.
+    pub(super) buffered: usize,
+    /// The exchange lies in the bell's ring.
+    pub(super) rung: bool,
+    /// The responder is gone.
+    pub(super) released: bool,
+}
+
+/// The response, as far as PHP has produced it:
+///
+/// ```text
+/// Await ──head──▶ Head ──pulled──▶ Streaming ──▶ Ended
+///                                      └───────▶ Failed
+/// ```
+///
+/// The content and its end may be there before the head has been pulled: `ended` then says how it ends.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// No head yet.
+    Await,
+    /// A head that has not been pulled, and whether the content is complete behind it.
+    Head { response: Response, length: ContentLength, end: Option<End> },
+    /// The head has been pulled; content may follow.
+    Streaming,
+    /// Nothing follows the chunks.
+    Over(End),
+}
+
+/// How a response ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// As it should.
+    Complete,
+    /// PHP is gone, or has produced less than it announced.
+    Failed,
+}
+
+impl State {
+    /// Appends content, if there is any.
+    pub(super) fn push(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.buffered += chunk.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// Says how the response ends, behind whatever has not been pulled.
+    pub(super) fn end(&mut self, how: End) {
+        match &mut self.reply {
+            Reply::Head { end, .. } => *end = Some(how),
+            reply => *reply = Reply::Over(how),
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock, and a panic ends the process.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
+    /// Leaves `Queued` for `to`; false if it has been left already.
+    pub(super) fn leave_queue(&self, to: Phase) -> bool {
+        self.phase.compare_exchange(Phase::Queued as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    pub(super) fn is_queued(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == Phase::Queued as u8
+    }
+
+    /// Rings the bell for news that the caller has just put into `state`.
+    pub(super) fn ring(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let rings = !std::mem::replace(&mut state.rung, true);
+        drop(state);
+        if rings {
+            self.bell.ring(Arc::clone(self));
+        }
+    }
+}

@@ -1,0 +1,277 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::*;
+use crate::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
+use crate::base::slab::Key;
+use crate::http::headers::{Headers, Span};
+use crate::http::message::{Response, Version};
+use crate::http::method::Method;
+use crate::http::status::Status;
+
+struct Pair {
+    handle: Handle,
+    responder: Box<Responder>,
+    bell: Arc<Bell>,
+    wakes: Arc<AtomicUsize>,
+}
+
+fn pair(method: Method) -> Pair {
+    let wakes = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&wakes);
+    let bell = Arc::new(Bell::new(
+        1,
+        Box::new(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }),
+    ));
+    let (handle, responder) = new(job(method), Tag { connection: Key::from_bits(7), stream: 3 }, Arc::clone(&bell));
+    Pair { handle, responder, bell, wakes }
+}
+
+fn job(method: Method) -> Job {
+    let address = "127.0.0.1:80".parse().unwrap();
+    Job {
+        request: Request {
+            method,
+            version: Version::Http11,
+            target: Span::default(),
+            authority: None,
+            headers: Headers::from_parts(BytesMut::new(), Vec::new()),
+            content_length: Some(0),
+            expects_continue: false,
+        },
+        script: Script { document_root: Arc::from(&b"/srv"[..]), name: b"/a.php".to_vec(), path_info: Vec::new() },
+        peer: Peer { remote: address, local: address, secure: false },
+        content: Content::Memory(Bytes::new()),
+        received_at: Duration::ZERO,
+    }
+}
+
+fn head(fields: &[(&str, &str)]) -> Response {
+    let mut response = Response::new(Status::OK);
+    for (name, value) in fields {
+        response.headers.add(name, value.as_bytes());
+    }
+    response
+}
+
+/// Everything that can be pulled, in words.
+fn pulled(handle: &mut Handle) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let (word, more) = match handle.poll() {
+            Pull::Head(response, length) => (format!("{} {length:?}", response.status.code()), true),
+            Pull::Content(bytes) if bytes.len() > 20 => (format!("{} bytes", bytes.len()), true),
+            Pull::Content(bytes) => (String::from_utf8(bytes.to_vec()).unwrap(), true),
+            Pull::Pending => ("pending".into(), false),
+            Pull::End => ("end".into(), false),
+            Pull::Failed => ("failed".into(), false),
+        };
+        all.push(word);
+        if !more {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn a_small_page_crosses_once_with_its_length() {
+    let mut p = pair(Method::Get);
+    assert!(p.bell.park());
+    assert!(p.responder.start());
+    p.responder.send_head(head(&[("Content-Length", "999")]));
+    p.responder.write(b"Hello, ").unwrap();
+    p.responder.write(b"World!").unwrap();
+    assert_eq!(pulled(&mut p.handle), ["pending"]);
+    p.responder.complete();
+    assert_eq!(p.wakes.load(Ordering::SeqCst), 1);
+    let tag = Tag { connection: Key::from_bits(7), stream: 3 };
+    assert_eq!(p.bell.pop(), Some(Rung { tag, released: true }));
+    assert_eq!(p.bell.pop(), None);
+    assert_eq!(pulled(&mut p.handle), ["200 Exact(13)", "Hello, World!", "end"]);
+    assert_eq!(pulled(&mut p.handle), ["end"]);
+}
+
+#[test]
+fn a_flush_hands_over_at_once_and_a_busy_loop_is_not_woken() {
+    let mut p = pair(Method::Get);
+    p.responder.send_head(head(&[]));
+    p.responder.flush().unwrap();
+    assert_eq!(pulled(&mut p.handle), ["200 Unknown", "pending"]);
+    p.responder.write(b"data: 1").unwrap();
+    p.responder.flush().unwrap();
+    p.responder.flush().unwrap();
+    assert_eq!(pulled(&mut p.handle), ["data: 1", "pending"]);
+    assert_eq!(p.bell.pop().map(|rung| rung.released), Some(false));
+    p.responder.write(b"data: 2").unwrap();
+    p.responder.complete();
+    assert!(!p.bell.park(), "something has rung");
+    assert_eq!(p.bell.pop().map(|rung| rung.released), Some(true));
+    assert_eq!(pulled(&mut p.handle), ["data: 2", "end"]);
+    assert_eq!(p.wakes.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_responder_that_is_dropped_has_failed() {
+    let p = pair(Method::Get);
+    let mut handle = p.handle;
+    drop(p.responder);
+    assert_eq!(pulled(&mut handle), ["failed"]);
+    assert_eq!(p.bell.pop().map(|rung| rung.released), Some(true));
+
+    let mut p = pair(Method::Get);
+    p.responder.send_head(head(&[]));
+    p.responder.write(b"half").unwrap();
+    p.responder.flush().unwrap();
+    drop(p.responder);
+    assert_eq!(pulled(&mut p.handle), ["200 Unknown", "half", "failed"]);
+}
+
+#[test]
+fn after_finish_php_goes_on_unheard() {
+    let mut p = pair(Method::Get);
+    p.responder.send_head(head(&[]));
+    p.responder.write(b"seen").unwrap();
+    p.responder.finish();
+    assert_eq!(p.bell.pop().map(|rung| rung.released), Some(false));
+    assert_eq!(pulled(&mut p.handle), ["200 Exact(4)", "seen", "end"]);
+    drop(p.handle);
+    p.responder.write(b"unseen").unwrap();
+    p.responder.flush().unwrap();
+    assert!(!p.responder.is_aborted(), "the client got all that it was to get");
+    p.responder.complete();
+    assert_eq!(p.bell.pop().map(|rung| rung.released), Some(true));
+}
+
+#[test]
+fn content_where_there_must_be_none_goes_nowhere() {
+    let mut p = pair(Method::Head);
+    p.responder.send_head(head(&[("content-length", "5")]));
+    p.responder.write(b"12345").unwrap();
+    p.responder.complete();
+    assert_eq!(pulled(&mut p.handle), ["200 Exact(5)", "end"]);
+
+    let mut p = pair(Method::Head);
+    p.responder.send_head(head(&[]));
+    p.responder.flush().unwrap();
+    p.responder.write(&[b'x'; 100_000]).unwrap();
+    p.responder.complete();
+    assert_eq!(pulled(&mut p.handle), ["200 Unknown", "end"]);
+
+    let mut p = pair(Method::Get);
+    p.responder.send_head(Response::new(Status::NO_CONTENT));
+    p.responder.write(b"{}").unwrap();
+    p.responder.flush().unwrap();
+    p.responder.complete();
+    assert_eq!(pulled(&mut p.handle), ["200 Exact(0)".replace("200", "204").as_str(), "end"]);
+}
+
+#[test]
+fn a_streamed_response_keeps_the_length_that_it_announced() {
+    for (announced, written, last) in [("70000", 70_000, "end"), ("70000", 70_001, "end"), ("70000", 69_999, "failed")]
+    {
+        let mut p = pair(Method::Get);
+        p.responder.send_head(head(&[("Content-Length", announced)]));
+        p.responder.write(&vec![b'x'; written]).unwrap();
+        p.responder.complete();
+        let rest = format!("{} bytes", written.min(70_000) - OUTPUT_BLOCK_BYTES);
+        assert_eq!(pulled(&mut p.handle), ["200 Exact(70000)", "65536 bytes", rest.as_str(), last]);
+    }
+    // What is no number announces nothing.
+    for announced in ["", "+5", "5 ", "99999999999999999999"] {
+        let mut p = pair(Method::Get);
+        let mut response = Response::new(Status::OK);
+        response.headers.add("Content-Length", announced.as_bytes());
+        p.responder.send_head(response);
+        p.responder.flush().unwrap();
+        assert_eq!(pulled(&mut p.handle), ["200 Unknown", "pending"]);
+    }
+}
+
+#[test]
+fn php_waits_for_room_and_memory_stays_bounded() {
+    let mut p = pair(Method::Get);
+    let total = 40 * OUTPUT_BLOCK_BYTES;
+    let mut responder = p.responder;
+    let php = thread::spawn(move || {
+        responder.send_head(head(&[]));
+        for _ in 0..total / 1000 + 1 {
+            responder.write(&[b'x'; 1000]).unwrap();
+        }
+        responder.complete();
+    });
+    let (mut seen, mut held) = (0, 0);
+    loop {
+        while p.bell.pop().is_some() {}
+        held = held.max(p.handle.buffered());
+        match p.handle.poll() {
+            Pull::Content(bytes) => seen += bytes.len(),
+            Pull::End => break,
+            Pull::Failed => panic!("the response failed"),
+            Pull::Head(..) => {}
+            Pull::Pending => thread::yield_now(),
+        }
+    }
+    php.join().unwrap();
+    assert_eq!(seen, (total / 1000 + 1) * 1000);
+    assert!(held <= RESPONSE_BUFFER_HIGH, "{held} bytes were held");
+}
+
+#[test]
+fn a_client_that_leaves_wakes_a_waiting_php_thread() {
+    let p = pair(Method::Get);
+    let mut responder = p.responder;
+    let (full, is_full) = std::sync::mpsc::channel();
+    let php = thread::spawn(move || {
+        responder.send_head(head(&[]));
+        let mut blocks = 0;
+        while responder.write(&[b'x'; OUTPUT_BLOCK_BYTES]).is_ok() {
+            blocks += 1;
+            if blocks == RESPONSE_BUFFER_HIGH / OUTPUT_BLOCK_BYTES {
+                full.send(()).unwrap(); // the next write waits
+            }
+        }
+        assert!(responder.is_aborted());
+        blocks
+    });
+    is_full.recv().unwrap();
+    drop(p.handle);
+    assert_eq!(php.join().unwrap(), RESPONSE_BUFFER_HIGH / OUTPUT_BLOCK_BYTES);
+}
+
+#[test]
+fn only_one_side_takes_a_request_out_of_the_queue() {
+    let mut p = pair(Method::Get);
+    assert!(p.handle.is_queued());
+    assert!(p.handle.cancel());
+    assert!(!p.responder.start());
+
+    let mut p = pair(Method::Get);
+    assert!(p.responder.start());
+    assert!(!p.handle.is_queued() && !p.handle.cancel());
+
+    let mut p = pair(Method::Get);
+    drop(p.handle);
+    assert!(!p.responder.start(), "nobody waits for it");
+}
+
+#[test]
+fn content_is_read_from_memory_and_from_a_file_alike() {
+    let path = std::env::temp_dir().join(format!("ephpm-exchange-{}", std::process::id()));
+    std::fs::write(&path, b"0123456789").unwrap();
+    let file = File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    for mut content in [Content::Memory(Bytes::from_static(b"0123456789")), Content::File { file, len: 10 }] {
+        let mut buf = [0; 4];
+        assert_eq!((content.read(&mut buf), &buf), (4, b"0123"));
+        assert_eq!((content.read(&mut buf), &buf), (4, b"4567"));
+        assert_eq!((content.read(&mut buf), &buf[..2]), (2, &b"89"[..]));
+        assert_eq!(content.read(&mut buf), 0);
+        assert!(content.is_empty());
+    }
+}

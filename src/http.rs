@@ -1,0 +1,7 @@
+//! The vocabulary of RFC 9110, the same for every version of the protocol. Pure.
+
+pub mod date;
+pub mod headers;
+pub mod message;
+pub mod method;
+pub mod status;
