@@ -11,17 +11,8 @@ use std::process::Command;
 const SHIM: [&str; 5] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c"];
 
 /// What `libphp/build` listens to.
-const OPTIONS: [&str; 9] = [
-    "CC",
-    "CXX",
-    "EPHPM_CACHE",
-    "LIBPHP_DIR",
-    "PHP_CFLAGS",
-    "PHP_SOURCE",
-    "PHP_SUITE",
-    "PHP_VERSION",
-    "PHP_ZTS",
-];
+const OPTIONS: [&str; 9] =
+    ["CC", "CXX", "EPHPM_CACHE", "LIBPHP_DIR", "PHP_CFLAGS", "PHP_SOURCE", "PHP_SUITE", "PHP_VERSION", "PHP_ZTS"];
 
 fn main() {
     for option in OPTIONS {
@@ -51,10 +42,7 @@ fn locate_libphp() -> PathBuf {
         "there is no libphp: php-sys/libphp/build failed, see above; LIBPHP_DIR names one that exists already"
     );
     let text = String::from_utf8(output.stdout).expect("the path of libphp is not UTF-8");
-    let directory = text
-        .lines()
-        .last()
-        .expect("php-sys/libphp/build printed no directory");
+    let directory = text.lines().last().expect("php-sys/libphp/build printed no directory");
     PathBuf::from(directory)
 }
 
@@ -65,10 +53,7 @@ fn has_zend_extension(archive: &Path) -> bool {
         .arg(archive)
         .output()
         .expect("nm cannot be run: it comes with the linker (binutils)");
-    output
-        .stdout
-        .split(|byte| *byte == b'\n')
-        .any(|line| line.ends_with(b" zend_extension_entry"))
+    output.stdout.split(|byte| *byte == b'\n').any(|line| line.ends_with(b" zend_extension_entry"))
 }
 
 fn compile_shim(include: &Path, opcache_is_zend_extension: bool) {
@@ -85,12 +70,7 @@ fn compile_shim(include: &Path, opcache_is_zend_extension: bool) {
         .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1");
     for directory in ["", "main", "Zend", "TSRM"] {
         // As system headers: their warnings are not ours.
-        build.flag("-isystem").flag(
-            include
-                .join(directory)
-                .to_str()
-                .expect("the path of libphp is not UTF-8"),
-        );
+        build.flag("-isystem").flag(include.join(directory).to_str().expect("the path of libphp is not UTF-8"));
     }
     if opcache_is_zend_extension {
         build.define("EPHPM_OPCACHE_ZEND_EXTENSION", "1");
@@ -99,17 +79,13 @@ fn compile_shim(include: &Path, opcache_is_zend_extension: bool) {
 }
 
 fn generate_bindings() {
-    let target =
-        PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
+    let target = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
     bindgen::Builder::default()
         .header("shim/ephpm.h")
         .allowlist_item("ephpm_.*")
         .use_core()
         // A C function may return a number that is no variant: an integer newtype has no undefined behaviour then.
-        .default_enum_style(bindgen::EnumVariation::NewType {
-            is_bitfield: false,
-            is_global: false,
-        })
+        .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
         .prepend_enum_name(false)
         .layout_tests(true)
         .rust_edition(bindgen::RustEdition::Edition2024)
@@ -122,20 +98,12 @@ fn generate_bindings() {
 /// Turns the linker's arguments in link.txt into cargo's words, which reach whoever links in the end. Cargo has no
 /// word for other arguments than `-l` and `-L`: those become `DEP_PHP_LINK_ARGS`, one a line.
 fn link(libphp: &Path) {
-    println!(
-        "cargo::rustc-link-search=native={}",
-        libphp.join("lib").display()
-    );
+    println!("cargo::rustc-link-search=native={}", libphp.join("lib").display());
     println!("cargo::rustc-link-lib=static:-bundle=php");
 
-    let arguments =
-        std::fs::read_to_string(libphp.join("link.txt")).expect("libphp has a link.txt");
+    let arguments = std::fs::read_to_string(libphp.join("link.txt")).expect("libphp has a link.txt");
     let mut others = Vec::new();
-    for argument in arguments
-        .lines()
-        .map(str::trim)
-        .filter(|argument| !argument.is_empty())
-    {
+    for argument in arguments.lines().map(str::trim).filter(|argument| !argument.is_empty()) {
         if let Some(name) = argument.strip_prefix("-l") {
             println!("cargo::rustc-link-lib=dylib={name}");
         } else if let Some(directory) = argument.strip_prefix("-L") {

@@ -67,12 +67,7 @@ fn in_c() -> BTreeMap<String, (usize, usize)> {
         let layouts = std::slice::from_raw_parts(ephpm_layouts(&mut len), len);
         layouts
             .iter()
-            .map(|layout| {
-                (
-                    CStr::from_ptr(layout.name).to_string_lossy().into_owned(),
-                    (layout.size, layout.place),
-                )
-            })
+            .map(|layout| (CStr::from_ptr(layout.name).to_string_lossy().into_owned(), (layout.size, layout.place)))
             .collect()
     }
 }

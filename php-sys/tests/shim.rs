@@ -15,10 +15,7 @@ use support::{Exchange, Php, directory, script_file};
 fn check(script: &str, exchange: Exchange) -> Exchange {
     Php::on_thread(|php| {
         let exchange = php.run(script, exchange);
-        let after = php.run(
-            "<?php echo 'alive ', $_GET['n'], http_response_code();",
-            Exchange::get("n=7"),
-        );
+        let after = php.run("<?php echo 'alive ', $_GET['n'], http_response_code();", Exchange::get("n=7"));
         assert_eq!(after.body(), "alive 7200");
         exchange
     })
@@ -30,51 +27,33 @@ fn get(script: &str) -> Exchange {
 
 #[test]
 fn hello() {
-    let exchange = check(
-        "<?php echo \"Hello, {$_GET['name']}!\";",
-        Exchange::get("name=World"),
-    );
+    let exchange = check("<?php echo \"Hello, {$_GET['name']}!\";", Exchange::get("name=World"));
     assert_eq!(exchange.body(), "Hello, World!");
     assert_eq!(exchange.status, 200);
     assert_eq!(exchange.status_line, "");
-    assert!(
-        exchange.has_header("Content-type: text/html; charset=UTF-8"),
-        "{:?}",
-        exchange.headers
-    );
+    assert!(exchange.has_header("Content-type: text/html; charset=UTF-8"), "{:?}", exchange.headers);
     assert!(exchange.log.is_empty(), "{:?}", exchange.log);
 }
 
 #[test]
 fn php_tells_our_name() {
-    let exchange = get(
-        "<?php echo PHP_SAPI, ' ', php_sapi_name(), ' ', phpversion('ephpm'), ' ', PHP_BINARY;",
-    );
+    let exchange = get("<?php echo PHP_SAPI, ' ', php_sapi_name(), ' ', phpversion('ephpm'), ' ', PHP_BINARY;");
     let program = std::env::current_exe().unwrap();
-    assert_eq!(
-        exchange.body(),
-        format!("ephpm ephpm 1.2.3 {}", program.display())
-    );
+    assert_eq!(exchange.body(), format!("ephpm ephpm 1.2.3 {}", program.display()));
 }
 
 #[test]
 fn server_variables() {
-    let script =
-        "<?php foreach (['REQUEST_METHOD', 'REQUEST_URI', 'QUERY_STRING', 'HTTP_X', 'EMPTY', 'ONE',
+    let script = "<?php foreach (['REQUEST_METHOD', 'REQUEST_URI', 'QUERY_STRING', 'HTTP_X', 'EMPTY', 'ONE',
         'PHP_AUTH_USER', 'PHP_AUTH_PW', 'REQUEST_TIME', 'REQUEST_TIME_FLOAT', 'argv'] as $name) {
             echo $name, '=', var_export($_SERVER[$name] ?? null, true), \"\\n\";
         }
         echo getenv('HTTP_X'), var_export(getenv('HTTP_PROXY'), true);";
     let mut exchange = Exchange::get("a=1&b=%20");
     exchange.authorization = Some("Basic a2V2aW46cGFzc3dvcmQ=".to_owned());
-    exchange.server = [
-        ("HTTP_X", "value"),
-        ("EMPTY", ""),
-        ("ONE", "1"),
-        ("HTTP_PROXY", "evil"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec();
+    exchange.server = [("HTTP_X", "value"), ("EMPTY", ""), ("ONE", "1"), ("HTTP_PROXY", "evil")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
     assert_eq!(
         check(script, exchange).body(),
         "REQUEST_METHOD='GET'\nREQUEST_URI='/?a=1&b=%20'\nQUERY_STRING='a=1&b=%20'\nHTTP_X='value'\nEMPTY=''\n\
@@ -102,10 +81,7 @@ fn filter_input_sees_server_variables() {
         echo filter_input_array(INPUT_SERVER)['HTTP_X'];";
     let mut exchange = Exchange::get("a=1");
     exchange.server.push(("HTTP_X".to_owned(), "42".to_owned()));
-    assert_eq!(
-        check(script, exchange).body(),
-        "bool(true)\nbool(false)\nint(42)\nstring(1) \"1\"\n42"
-    );
+    assert_eq!(check(script, exchange).body(), "bool(true)\nbool(false)\nint(42)\nstring(1) \"1\"\n42");
 }
 
 #[test]
@@ -129,10 +105,7 @@ fn content_is_read_to_its_end() {
         let mut exchange = Exchange::post("application/octet-stream", content);
         exchange.method = method;
         exchange.read_most = 1000;
-        assert_eq!(
-            check(script, exchange).body(),
-            "100001 a0d5791aa213355dd860ad5f1ee346eb"
-        );
+        assert_eq!(check(script, exchange).body(), "100001 a0d5791aa213355dd860ad5f1ee346eb");
     }
 }
 
@@ -152,10 +125,7 @@ fn upload_is_there_and_then_gone() {
             "<?php echo $_FILES['f']['name'], ' ', file_get_contents($_FILES['f']['tmp_name']), ' ', $_POST['x'];
             {ending}"
         );
-        let exchange = check(
-            &script,
-            Exchange::post("multipart/form-data; boundary=b", content),
-        );
+        let exchange = check(&script, Exchange::post("multipart/form-data; boundary=b", content));
         assert_eq!(exchange.body(), "a.txt Hello file 1");
     }
     let left = fs::read_dir(directory().join("uploads")).unwrap().count();
@@ -173,31 +143,20 @@ fn exit_ends_the_script_only() {
 
 #[test]
 fn fatal_error_answers_500() {
-    let exchange = get(
-        "<?php register_shutdown_function(function () { echo 'shutdown'; }); undefined_function();",
-    );
+    let exchange = get("<?php register_shutdown_function(function () { echo 'shutdown'; }); undefined_function();");
     assert_eq!(exchange.status, 500);
     assert_eq!(exchange.body(), "shutdown");
     assert_eq!(exchange.log.len(), 1, "{:?}", exchange.log);
-    assert!(
-        exchange.log[0]
-            .1
-            .starts_with("PHP Fatal error:  Uncaught Error: Call to undefined function")
-    );
+    assert!(exchange.log[0].1.starts_with("PHP Fatal error:  Uncaught Error: Call to undefined function"));
     assert_eq!(exchange.log[0].0, 3, "syslog's LOG_ERR");
 }
 
 #[test]
 fn uncaught_exception_is_shown_when_errors_are() {
-    let exchange =
-        get("<?php ini_set('display_errors', 1); echo 'hello'; throw new Exception('request 5');");
+    let exchange = get("<?php ini_set('display_errors', 1); echo 'hello'; throw new Exception('request 5');");
     assert_eq!(exchange.status, 200);
     assert!(exchange.body().starts_with("hello"), "{}", exchange.body());
-    assert!(
-        exchange.body().contains("Uncaught Exception: request 5"),
-        "{}",
-        exchange.body()
-    );
+    assert!(exchange.body().contains("Uncaught Exception: request 5"), "{}", exchange.body());
 }
 
 #[test]
@@ -228,19 +187,13 @@ fn headers_and_status() {
             "Content-type: text/html; charset=UTF-8"
         ]
     );
-    assert_eq!(
-        exchange.body(),
-        r#"{"Foo":"bar","Foo3":"bar3","Set-Cookie":"b=2"}"#
-    );
+    assert_eq!(exchange.body(), r#"{"Foo":"bar","Foo3":"bar3","Set-Cookie":"b=2"}"#);
 }
 
 #[test]
 fn status_line() {
     let exchange = get("<?php header(\"HTTP/1.1 418 I'm a teapot\");");
-    assert_eq!(
-        (exchange.status, &*exchange.status_line),
-        (418, "HTTP/1.1 418 I'm a teapot")
-    );
+    assert_eq!((exchange.status, &*exchange.status_line), (418, "HTTP/1.1 418 I'm a teapot"));
     let exchange = get("<?php header('HTTP/');");
     assert_eq!((exchange.status, &*exchange.status_line), (200, "HTTP/"));
 }
@@ -254,17 +207,10 @@ fn more_headers_than_fit_on_the_stack() {
 #[test]
 fn request_headers() {
     let mut exchange = Exchange::get("");
-    exchange.server = [
-        ("HTTP_X_FOO_BAR", "1"),
-        ("CONTENT_TYPE", "a/b"),
-        ("HTTP_HOST", "h"),
-    ]
-    .map(|(n, v)| (n.into(), v.into()))
-    .to_vec();
-    let exchange = check(
-        "<?php echo json_encode([getallheaders(), apache_request_headers()]);",
-        exchange,
-    );
+    exchange.server = [("HTTP_X_FOO_BAR", "1"), ("CONTENT_TYPE", "a/b"), ("HTTP_HOST", "h")]
+        .map(|(n, v)| (n.into(), v.into()))
+        .to_vec();
+    let exchange = check("<?php echo json_encode([getallheaders(), apache_request_headers()]);", exchange);
     let headers = r#"{"X-Foo-Bar":"1","Content-Type":"a\/b","Host":"h"}"#;
     assert_eq!(exchange.body(), format!("[{headers},{headers}]"));
 }
@@ -280,13 +226,7 @@ fn flush_before_output_sends_the_headers() {
 fn big_output() {
     let exchange = get("<?php for ($i = 0; $i < 100000; $i++) echo $i % 10;");
     assert_eq!(exchange.body.len(), 100_000);
-    assert!(
-        exchange
-            .body
-            .iter()
-            .enumerate()
-            .all(|(i, byte)| usize::from(byte - b'0') == i % 10)
-    );
+    assert!(exchange.body.iter().enumerate().all(|(i, byte)| usize::from(byte - b'0') == i % 10));
 }
 
 #[test]
@@ -326,10 +266,7 @@ fn abort_can_be_ignored_and_asked_for() {
 
 #[test]
 fn abort_is_noticed_without_a_write() {
-    let exchange = check(
-        "<?php error_log('status ' . connection_status());",
-        Exchange::aborting(0),
-    );
+    let exchange = check("<?php error_log('status ' . connection_status());", Exchange::aborting(0));
     assert_eq!(exchange.log[0].1, "status 1");
 }
 
@@ -341,80 +278,45 @@ fn abort_in_the_last_output() {
 
 #[test]
 fn error_log_arrives_once_and_whole() {
-    let exchange = get(
-        "<?php error_log(\"request 8\\nsecond line\"); trigger_error('careful', E_USER_WARNING);",
-    );
+    let exchange = get("<?php error_log(\"request 8\\nsecond line\"); trigger_error('careful', E_USER_WARNING);");
     assert_eq!(exchange.log.len(), 2, "{:?}", exchange.log);
     assert_eq!(exchange.log[0].1, "request 8\nsecond line");
-    assert!(
-        exchange.log[1].1.starts_with("PHP Warning:  careful in "),
-        "{:?}",
-        exchange.log
-    );
+    assert!(exchange.log[1].1.starts_with("PHP Warning:  careful in "), "{:?}", exchange.log);
     assert_eq!(exchange.log[1].0, 4, "syslog's LOG_WARNING");
 }
 
 #[test]
 fn memory_limit() {
-    let exchange = get(
-        "<?php ini_set('memory_limit', '8M'); $a = []; while (true) $a[] = str_repeat('x', 10000);",
-    );
+    let exchange = get("<?php ini_set('memory_limit', '8M'); $a = []; while (true) $a[] = str_repeat('x', 10000);");
     assert_eq!(exchange.status, 500);
-    assert!(
-        exchange.log[0]
-            .1
-            .contains("Allowed memory size of 8388608 bytes exhausted"),
-        "{:?}",
-        exchange.log
-    );
+    assert!(exchange.log[0].1.contains("Allowed memory size of 8388608 bytes exhausted"), "{:?}", exchange.log);
 }
 
 #[test]
 fn deep_recursion_is_an_error_of_php() {
-    let exchange = get(
-        "<?php ini_set('memory_limit', -1); function f($x) { return array_map('f', [$x]); } f(1);",
-    );
+    let exchange = get("<?php ini_set('memory_limit', -1); function f($x) { return array_map('f', [$x]); } f(1);");
     assert_eq!(exchange.status, 500);
-    assert!(
-        exchange.log[0].1.contains("Maximum call stack size of"),
-        "{:?}",
-        exchange.log
-    );
+    assert!(exchange.log[0].1.contains("Maximum call stack size of"), "{:?}", exchange.log);
 }
 
 #[test]
 fn time_limit() {
     let exchange = get("<?php set_time_limit(1); while (true);");
     assert_eq!(exchange.status, 500);
-    assert!(
-        exchange.log[0]
-            .1
-            .contains("Maximum execution time of 1 second exceeded"),
-        "{:?}",
-        exchange.log
-    );
+    assert!(exchange.log[0].1.contains("Maximum execution time of 1 second exceeded"), "{:?}", exchange.log);
 }
 
 #[test]
 fn session() {
     Php::on_thread(|php| {
-        let script =
-            "<?php session_id('test'); session_start(); echo 'Count: ', $_SESSION['n'] ?? 0;
+        let script = "<?php session_id('test'); session_start(); echo 'Count: ', $_SESSION['n'] ?? 0;
             $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1;";
         let first = php.run(script, Exchange::get(""));
         assert_eq!(first.body(), "Count: 0");
-        assert!(
-            first.has_header("Set-Cookie: PHPSESSID=test; path=/"),
-            "{:?}",
-            first.headers
-        );
+        assert!(first.has_header("Set-Cookie: PHPSESSID=test; path=/"), "{:?}", first.headers);
         assert_eq!(php.run(script, Exchange::get("")).body(), "Count: 1");
         assert_eq!(
-            php.run(
-                "<?php session_start(); echo $_SESSION['n'] ?? 'other';",
-                Exchange::get("")
-            )
-            .body(),
+            php.run("<?php session_start(); echo $_SESSION['n'] ?? 'other';", Exchange::get("")).body(),
             "other"
         );
     });
@@ -443,7 +345,8 @@ fn opcache_is_on_and_hits() {
 
 #[test]
 fn ini_precedence() {
-    let script = "<?php echo ini_get('output_buffering'), ' ', ini_get('display_errors'), ' ', ini_get('opcache.enable'),
+    let script =
+        "<?php echo ini_get('output_buffering'), ' ', ini_get('display_errors'), ' ', ini_get('opcache.enable'),
         ' ', var_export(php_ini_loaded_file(), true);";
     assert_eq!(get(script).body(), "4096 0 1 false");
 }
@@ -451,8 +354,7 @@ fn ini_precedence() {
 #[test]
 fn settings_and_directory_do_not_leak() {
     Php::on_thread(|php| {
-        let script =
-            "<?php echo ini_get('precision'), ' ', getcwd(); ini_set('precision', 3); chdir('/');";
+        let script = "<?php echo ini_get('precision'), ' ', getcwd(); ini_set('precision', 3); chdir('/');";
         let expected = format!("14 {}", directory().display());
         assert_eq!(php.run(script, Exchange::get("")).body(), expected);
         assert_eq!(php.run(script, Exchange::get("")).body(), expected);
@@ -464,19 +366,14 @@ fn extensions_are_listed() {
     support::start();
     // SAFETY: PHP runs; nothing is written where the capacity is 0.
     let len = unsafe { php_sys::ephpm_extensions(std::ptr::null_mut(), 0) };
-    let empty = php_sys::ephpm_extension {
-        name: std::ptr::null(),
-        version: std::ptr::null(),
-    };
+    let empty = php_sys::ephpm_extension { name: std::ptr::null(), version: std::ptr::null() };
     let mut extensions = vec![empty; len];
     // SAFETY: PHP runs; there is room for `len` extensions.
     let again = unsafe { php_sys::ephpm_extensions(extensions.as_mut_ptr(), len) };
     assert_eq!(again, len);
     let name = |extension: &php_sys::ephpm_extension| {
         // SAFETY: the string lives while PHP runs.
-        unsafe { std::ffi::CStr::from_ptr(extension.name) }
-            .to_str()
-            .unwrap()
+        unsafe { std::ffi::CStr::from_ptr(extension.name) }.to_str().unwrap()
     };
     let names: HashSet<_> = extensions.iter().map(name).collect();
     for name in ["Core", "standard", "ephpm", "Zend OPcache"] {
@@ -487,8 +384,10 @@ fn extensions_are_listed() {
 /// Numbers of one request must not turn up in another.
 #[test]
 fn threads_do_not_share_requests() {
-    let file = script_file("<?php $n = $_GET['n']; function f($x) { static $calls = 0; return $x . ++$calls; }
-        header(\"N: $n\"); define('N', $n); echo json_encode([$n, $_POST['n'], N, f('a'), $_SERVER['HTTP_N']]);");
+    let file = script_file(
+        "<?php $n = $_GET['n']; function f($x) { static $calls = 0; return $x . ++$calls; }
+        header(\"N: $n\"); define('N', $n); echo json_encode([$n, $_POST['n'], N, f('a'), $_SERVER['HTTP_N']]);",
+    );
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let file = &file;
@@ -496,15 +395,11 @@ fn threads_do_not_share_requests() {
                 Php::on_thread(|php| {
                     for number in 0..100 {
                         let n = format!("{thread}-{number}");
-                        let mut exchange =
-                            Exchange::post("application/x-www-form-urlencoded", format!("n={n}"));
+                        let mut exchange = Exchange::post("application/x-www-form-urlencoded", format!("n={n}"));
                         exchange.query = format!("n={n}");
                         exchange.server.push(("HTTP_N".to_owned(), n.clone()));
                         let exchange = php.run_file(file, exchange);
-                        assert_eq!(
-                            exchange.body(),
-                            format!(r#"["{n}","{n}","{n}","a1","{n}"]"#)
-                        );
+                        assert_eq!(exchange.body(), format!(r#"["{n}","{n}","{n}","a1","{n}"]"#));
                         assert!(exchange.has_header(&format!("N: {n}")));
                     }
                 });
@@ -535,11 +430,7 @@ fn interrupt_ends_a_loop_and_a_sleep() {
                 let exchange = php.run(script, Exchange::get(""));
                 drop(done);
                 assert_eq!(exchange.status, 500);
-                assert!(
-                    exchange.log[0].1.contains("Maximum execution time of"),
-                    "{:?}",
-                    exchange.log
-                );
+                assert!(exchange.log[0].1.contains("Maximum execution time of"), "{:?}", exchange.log);
             });
             assert_ne!(interrupt, 0);
         });

@@ -8,9 +8,8 @@ use std::time::Duration;
 use std::{fs, ptr, slice, thread};
 
 use php_sys::{
-    ephpm_execute, ephpm_interrupt, ephpm_io, ephpm_options, ephpm_outcome, ephpm_request,
-    ephpm_sapi, ephpm_startup, ephpm_startup_result, ephpm_str, ephpm_thread_attach,
-    ephpm_thread_detach, ephpm_var,
+    ephpm_execute, ephpm_interrupt, ephpm_io, ephpm_options, ephpm_outcome, ephpm_request, ephpm_sapi, ephpm_startup,
+    ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach, ephpm_var,
 };
 
 /// One request, with what the server remembers of its response.
@@ -67,19 +66,11 @@ impl Exchange {
 
     /// The client leaves once it has received so many bytes.
     pub(crate) fn aborting(after: usize) -> Self {
-        Self {
-            abort_after: after,
-            ..Self::get("")
-        }
+        Self { abort_after: after, ..Self::get("") }
     }
 
     pub(crate) fn post(content_type: &str, content: impl Into<Vec<u8>>) -> Self {
-        Self {
-            method: "POST",
-            content_type: Some(content_type.to_owned()),
-            content: content.into(),
-            ..Self::get("")
-        }
+        Self { method: "POST", content_type: Some(content_type.to_owned()), content: content.into(), ..Self::get("") }
     }
 
     pub(crate) fn body(&self) -> &str {
@@ -90,16 +81,19 @@ impl Exchange {
         self.headers.iter().any(|header| header == line)
     }
 
+    /// Forgets the response, for another one.
+    pub(crate) fn reset(&mut self) {
+        self.status = 0;
+        self.headers.clear();
+        self.body.clear();
+    }
+
     fn is_aborted(&self) -> bool {
         self.body.len() >= self.abort_after
     }
 
     fn io(&self) -> ephpm_io {
-        if self.is_aborted() {
-            ephpm_io::EPHPM_IO_ABORTED
-        } else {
-            ephpm_io::EPHPM_IO_OK
-        }
+        if self.is_aborted() { ephpm_io::EPHPM_IO_ABORTED } else { ephpm_io::EPHPM_IO_OK }
     }
 }
 
@@ -125,10 +119,7 @@ impl Php {
                     let mut interrupt = ephpm_interrupt::default_for_tests();
                     // SAFETY: PHP was started above; this thread detaches below, before it ends.
                     unsafe { ephpm_thread_attach(&mut interrupt) };
-                    let result = body(&Self {
-                        _not_send: ptr::NonNull::dangling(),
-                        interrupt,
-                    });
+                    let result = body(&Self { _not_send: ptr::NonNull::dangling(), interrupt });
                     // SAFETY: attached above; no request runs.
                     unsafe { ephpm_thread_detach() };
                     result
@@ -142,38 +133,46 @@ impl Php {
     /// Runs the PHP text `script` for `exchange`; fails the test if the thread is not fit for more.
     pub(crate) fn run(&self, script: &str, exchange: Exchange) -> Exchange {
         let exchange = self.run_file(&script_file(script), exchange);
-        assert_eq!(
-            exchange.outcome,
-            ephpm_outcome::EPHPM_OK,
-            "{:?}",
-            exchange.log
-        );
+        assert_eq!(exchange.outcome, ephpm_outcome::EPHPM_OK, "{:?}", exchange.log);
         exchange
     }
 
+    /// As `run`, for a file; leaves it to the test to look at the outcome.
     pub(crate) fn run_file(&self, script: &str, mut exchange: Exchange) -> Exchange {
+        let request = Request::new(script, &exchange);
+        self.execute(&request, &mut exchange);
+        exchange
+    }
+
+    pub(crate) fn execute(&self, request: &Request, exchange: &mut Exchange) {
+        // SAFETY: this thread is attached (`self` exists); the request and the exchange outlive the call, and
+        // nobody else uses the exchange meanwhile.
+        exchange.outcome = unsafe { ephpm_execute(&request.request, ptr::from_mut(exchange).cast()) };
+    }
+}
+
+/// What an exchange asks for, as the shim takes it.
+pub(crate) struct Request {
+    request: ephpm_request,
+    _server: Vec<ephpm_var>,
+    _strings: Strings,
+}
+
+impl Request {
+    pub(crate) fn new(script: &str, exchange: &Exchange) -> Self {
         let strings = Strings::default();
-        let uri = if exchange.query.is_empty() {
-            "/".to_owned()
-        } else {
-            format!("/?{}", exchange.query)
-        };
-        let mut variables = vec![
-            ("REQUEST_METHOD".to_owned(), exchange.method.to_owned()),
-            ("REQUEST_URI".to_owned(), uri.clone()),
-            ("QUERY_STRING".to_owned(), exchange.query.clone()),
-            ("SCRIPT_FILENAME".to_owned(), script.to_owned()),
-            ("SCRIPT_NAME".to_owned(), "/index.php".to_owned()),
+        let uri = if exchange.query.is_empty() { "/".to_owned() } else { format!("/?{}", exchange.query) };
+        let variables = [
+            ("REQUEST_METHOD", exchange.method),
+            ("REQUEST_URI", &uri),
+            ("QUERY_STRING", &exchange.query),
+            ("SCRIPT_FILENAME", script),
+            ("SCRIPT_NAME", "/index.php"),
         ];
-        variables.append(&mut exchange.server);
-        let server: Vec<_> = variables
-            .iter()
-            .map(|(name, value)| strings.var(name, value))
-            .collect();
-        let optional = |text: &Option<String>| {
-            text.as_deref()
-                .map_or(ptr::null(), |text| strings.add(text).ptr)
-        };
+        let others = exchange.server.iter().map(|(name, value)| (&**name, &**value));
+        let server: Vec<_> =
+            variables.into_iter().chain(others).map(|(name, value)| strings.var(name, value)).collect();
+        let optional = |text: &Option<String>| text.as_deref().map_or(ptr::null(), |text| strings.add(text).ptr);
         let request = ephpm_request {
             method: strings.add(exchange.method).ptr,
             request_uri: strings.add(&uri).ptr,
@@ -187,20 +186,14 @@ impl Php {
             server: server.as_ptr(),
             server_len: server.len(),
         };
-        // SAFETY: this thread is attached (`self` exists); the request and the exchange outlive the call, and
-        // nobody else uses the exchange meanwhile.
-        exchange.outcome = unsafe { ephpm_execute(&request, (&raw mut exchange).cast()) };
-        exchange
+        Self { request, _server: server, _strings: strings }
     }
 }
 
 /// Allocated once for each distinct content, so that OPcache sees the same file again.
 pub(crate) fn script_file(script: &str) -> String {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let path = directory().join(format!(
-        "script-{}.php",
-        NUMBER.fetch_add(1, Ordering::Relaxed)
-    ));
+    let path = directory().join(format!("script-{}.php", NUMBER.fetch_add(1, Ordering::Relaxed)));
     fs::write(&path, script).expect("scripts can be written");
     path.to_str().expect("the path is UTF-8").to_owned()
 }
@@ -220,9 +213,7 @@ pub(crate) fn directory() -> PathBuf {
 
 /// What was logged while no request ran.
 pub(crate) fn startup_log() -> Vec<String> {
-    LOG.lock()
-        .expect("no test panics with the log in hand")
-        .clone()
+    LOG.lock().expect("no test panics with the log in hand").clone()
 }
 
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -239,25 +230,14 @@ pub(crate) fn start() {
             }
         });
         let result = receiver.recv().expect("the thread that starts PHP lives");
-        assert_eq!(
-            result,
-            ephpm_startup_result::EPHPM_STARTUP_OK,
-            "{:?}",
-            startup_log()
-        );
+        assert_eq!(result, ephpm_startup_result::EPHPM_STARTUP_OK, "{:?}", startup_log());
     });
 }
 
 /// Starts PHP on the calling thread.
 pub(crate) fn start_here() -> ephpm_startup_result {
     let strings = Strings::default();
-    let path = |name: &str| {
-        directory()
-            .join(name)
-            .to_str()
-            .expect("the path is UTF-8")
-            .to_owned()
-    };
+    let path = |name: &str| directory().join(name).to_str().expect("the path is UTF-8").to_owned();
     let defaults = [
         strings.var("output_buffering", "4096"),
         strings.var("session.save_path", &path("sessions")),
@@ -274,9 +254,7 @@ pub(crate) fn start_here() -> ephpm_startup_result {
         ini_defaults: defaults.as_ptr(),
         ini_defaults_len: defaults.len(),
         ini_entries: strings.add(entries).ptr,
-        executable_location: strings
-            .add(program.to_str().expect("the path is UTF-8"))
-            .ptr,
+        executable_location: strings.add(program.to_str().expect("the path is UTF-8")).ptr,
         version: c"1.2.3".as_ptr(),
         threads: 4,
     };
@@ -301,19 +279,13 @@ struct Strings(std::cell::RefCell<Vec<CString>>);
 impl Strings {
     fn add(&self, text: &str) -> ephpm_str {
         let string = CString::new(text).expect("no NUL in a test");
-        let result = ephpm_str {
-            ptr: string.as_ptr(),
-            len: text.len(),
-        };
+        let result = ephpm_str { ptr: string.as_ptr(), len: text.len() };
         self.0.borrow_mut().push(string);
         result
     }
 
     fn var(&self, name: &str, value: &str) -> ephpm_var {
-        ephpm_var {
-            name: self.add(name),
-            value: self.add(value),
-        }
+        ephpm_var { name: self.add(name), value: self.add(value) }
     }
 }
 
@@ -323,11 +295,7 @@ trait DefaultForTests {
 
 impl DefaultForTests for ephpm_interrupt {
     fn default_for_tests() -> Self {
-        Self {
-            vm_interrupt: ptr::null_mut(),
-            timed_out: ptr::null_mut(),
-            thread: 0,
-        }
+        Self { vm_interrupt: ptr::null_mut(), timed_out: ptr::null_mut(), thread: 0 }
     }
 }
 
@@ -350,10 +318,7 @@ fn text(bytes: &[u8]) -> String {
 unsafe extern "C" fn ub_write(context: *mut c_void, ptr: *const c_char, len: usize) -> ephpm_io {
     // SAFETY: what the shim promises in ephpm.h.
     let (exchange, bytes) = unsafe { (exchange(context), bytes(ptr, len)) };
-    assert!(
-        exchange.finished.is_none(),
-        "written after the response was finished"
-    );
+    assert!(exchange.finished.is_none(), "written after the response was finished");
     exchange.body.extend_from_slice(bytes);
     exchange.io()
 }
@@ -380,10 +345,7 @@ unsafe extern "C" fn send_headers(
     // SAFETY: as above, for each line.
     unsafe {
         exchange.status_line = text(bytes(status_line.ptr, status_line.len));
-        exchange.headers = lines
-            .iter()
-            .map(|line| text(bytes(line.ptr, line.len)))
-            .collect();
+        exchange.headers = lines.iter().map(|line| text(bytes(line.ptr, line.len))).collect();
     }
 }
 
@@ -410,22 +372,13 @@ unsafe extern "C" fn is_aborted(context: *mut c_void) -> bool {
     unsafe { exchange(context) }.is_aborted()
 }
 
-unsafe extern "C" fn log_message(
-    context: *mut c_void,
-    level: i32,
-    message: *const c_char,
-    len: usize,
-) {
+unsafe extern "C" fn log_message(context: *mut c_void, level: i32, message: *const c_char, len: usize) {
     // SAFETY: what the shim promises in ephpm.h.
     let message = unsafe { bytes(message, len) };
     if context.is_null() {
-        LOG.lock()
-            .expect("no test panics with the log in hand")
-            .push(text(message));
+        LOG.lock().expect("no test panics with the log in hand").push(text(message));
     } else {
         // SAFETY: not NULL, so it is ours.
-        unsafe { exchange(context) }
-            .log
-            .push((level, text(message)));
+        unsafe { exchange(context) }.log.push((level, text(message)));
     }
 }
