@@ -1,0 +1,160 @@
+//! Listening sockets, and the two ways of sending that the standard library lacks.
+#![allow(unsafe_code, reason = "system calls")]
+
+use std::io::{self, IoSlice};
+use std::mem;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use super::check;
+
+/// The accept queue's length; the kernel lowers it to net.core.somaxconn.
+const BACKLOG: libc::c_int = 4096;
+
+/// Opens a listening socket, not blocking and closed on exec. With `share_port` (SO_REUSEPORT) several sockets may
+/// listen on one address and the kernel spreads the connections; without it a second listener fails loudly. An IPv6
+/// socket takes IPv4 connections too when it listens on `[::]`.
+pub fn listen(address: SocketAddr, share_port: bool) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: no pointers are passed.
+    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+    // SAFETY: the descriptor was just made and belongs to nobody else.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    if share_port {
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    }
+    if address.is_ipv6() {
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, i32::from(!address.ip().is_unspecified()))?;
+    }
+    // Linux hands this on to accepted sockets, which saves a call for each: small responses must not wait for ACKs.
+    set_option(&socket, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+    bind(&socket, address)?;
+    // SAFETY: no pointers are passed; the socket is open.
+    check(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) })?;
+    Ok(TcpListener::from(socket))
+}
+
+fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
+    let fd = socket.as_raw_fd();
+    match address {
+        SocketAddr::V4(address) => {
+            let raw = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: address.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+                sin_zero: [0; 8],
+            };
+            let len = mem::size_of_val(&raw) as libc::socklen_t;
+            // SAFETY: `raw` is a valid sockaddr_in of `len` bytes that outlives the call.
+            check(unsafe { libc::bind(fd, (&raw const raw).cast(), len) })?;
+        }
+        SocketAddr::V6(address) => {
+            let raw = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: address.flowinfo(),
+                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
+                sin6_scope_id: address.scope_id(),
+            };
+            let len = mem::size_of_val(&raw) as libc::socklen_t;
+            // SAFETY: `raw` is a valid sockaddr_in6 of `len` bytes that outlives the call.
+            check(unsafe { libc::bind(fd, (&raw const raw).cast(), len) })?;
+        }
+    }
+    Ok(())
+}
+
+fn set_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let len = mem::size_of_val(&value) as libc::socklen_t;
+    // SAFETY: `value` is a valid int of `len` bytes that outlives the call.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), len) })?;
+    Ok(())
+}
+
+/// Whether accepting failed because the process or the machine has run out of something: try again later.
+pub fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Whether accepting failed because of that one connection (accept(2) says to treat these as a try-again).
+pub fn is_passing(error: &io::Error) -> bool {
+    const NETWORK: [libc::c_int; 10] = [
+        libc::ECONNABORTED,
+        libc::EINTR,
+        libc::EPROTO,
+        libc::ENOPROTOOPT,
+        libc::ENETDOWN,
+        libc::ENETUNREACH,
+        libc::EHOSTDOWN,
+        libc::EHOSTUNREACH,
+        libc::EOPNOTSUPP,
+        libc::ENONET,
+    ];
+    error.raw_os_error().is_some_and(|code| NETWORK.contains(&code))
+}
+
+/// Sends the slices in one segment run as far as the kernel has room; `more` announces that more follows at once, so
+/// that a head and the file behind it share a packet (MSG_MORE).
+pub fn send(socket: &impl AsRawFd, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
+    let fd = socket.as_raw_fd();
+    let sent = if let [slice] = slices {
+        // SAFETY: the slice is readable for its length.
+        unsafe { libc::send(fd, slice.as_ptr().cast(), slice.len(), flags) }
+    } else {
+        // SAFETY: an all-zero msghdr is a valid empty one.
+        let mut message: libc::msghdr = unsafe { mem::zeroed() };
+        // IoSlice is guaranteed to have the layout of iovec, which sendmsg does not write to.
+        message.msg_iov = slices.as_ptr().cast_mut().cast();
+        message.msg_iovlen = slices.len() as _;
+        // SAFETY: the message names `slices`, which outlive the call.
+        unsafe { libc::sendmsg(fd, &raw const message, flags) }
+    };
+    check(sent).map(|sent| sent as usize)
+}
+
+/// Sends up to `len` bytes of `file` from `offset` without copying them through this process. Zero means that the file
+/// ends there.
+pub fn send_file(socket: &impl AsRawFd, file: &impl AsRawFd, offset: u64, len: usize) -> io::Result<usize> {
+    let mut offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: `offset` outlives the call.
+    check(unsafe { libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, len) }).map(|sent| sent as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_port_is_taken_once_unless_it_is_shared() {
+        let first = listen("127.0.0.1:0".parse().unwrap(), false).unwrap();
+        let address = first.local_addr().unwrap();
+        assert_eq!(listen(address, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let shared = listen("[::1]:0".parse().unwrap(), true).unwrap();
+        assert!(listen(shared.local_addr().unwrap(), true).is_ok());
+    }
+
+    #[test]
+    fn slices_and_file_ranges_arrive_in_order() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let path = std::env::temp_dir().join(format!("ephpm-socket-{}", std::process::id()));
+        std::fs::write(&path, b"0123456789").unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(send(&server, &[IoSlice::new(b"a"), IoSlice::new(b"bc")], true).unwrap(), 3);
+        assert_eq!(send_file(&server, &file, 4, 3).unwrap(), 3);
+        assert_eq!(send_file(&server, &file, 10, 3).unwrap(), 0);
+        assert_eq!(send(&server, &[IoSlice::new(b"z")], false).unwrap(), 1);
+        drop(server);
+        let mut all = String::new();
+        client.read_to_string(&mut all).unwrap();
+        assert_eq!(all, "abc456z");
+    }
+}

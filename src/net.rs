@@ -1,0 +1,7 @@
+//! Sockets and time: the only user of mio. Drives the pure layers below; decides nothing about HTTP.
+
+pub mod connection;
+pub mod event_loop;
+pub mod transport;
+mod clock;
+mod spool;

@@ -1,0 +1,206 @@
+//! One connection: a socket, what was received, what is to be sent, and the turn that moves bytes between them.
+//!
+//! Readiness is edge-triggered, so it is remembered: `readable` and `writable` are set by events and cleared only when
+//! the kernel says that it has nothing more. After a turn the connection is scheduled again, or the readiness that it
+//! waits for is clear so that the next edge will be reported, or it waits for the bell or a deadline. There is no
+//! other way to wait, and so no wake-up to be lost.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use super::transport::{Sent, Transport};
+use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
+use crate::base::send_queue::SendQueue;
+use crate::protocol::Disposition;
+use crate::service::http::{Context, Http};
+
+/// A connection of one event loop.
+///
+/// ```text
+/// Open ──response sent, more may come──▶ Lingering ──EOF, deadline──▶ (closed)
+///   └───────────────────────────────────────────────────────────────────▲
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    transport: Transport,
+    http: Http,
+    /// Received and not yet consumed. Holds no memory while it is empty.
+    inbox: BytesMut,
+    out: SendQueue,
+    readable: bool,
+    writable: bool,
+    /// The peer has closed its side, though what it sent before may not have been read.
+    peer_closed: bool,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Open,
+    /// Our side is closed. What the peer still sends is thrown away, since closing with unread bytes would make the
+    /// kernel send a reset, which destroys the response that is on its way (RFC 9112 §9.6).
+    Lingering { until: Instant },
+}
+
+/// What a connection waits for after its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing: its budget is spent and it wants another turn.
+    Again,
+    /// An event, the bell, or this moment.
+    Wait(Option<Instant>),
+    /// It is over: drop it.
+    Close,
+}
+
+impl Connection {
+    /// A fresh connection; it may be readable and writable at once.
+    pub fn new(transport: Transport, http: Http) -> Self {
+        Self {
+            transport,
+            http,
+            inbox: BytesMut::new(),
+            out: SendQueue::default(),
+            readable: true,
+            writable: true,
+            peer_closed: false,
+            phase: Phase::Open,
+        }
+    }
+
+    /// The registered socket.
+    pub fn transport(&mut self) -> &mut Transport {
+        &mut self.transport
+    }
+
+    /// Takes note of an event; true if it gives the connection something to do.
+    pub fn on_ready(&mut self, readable: bool, writable: bool, peer_closed: bool) -> bool {
+        self.readable |= readable || peer_closed;
+        self.writable |= writable;
+        self.peer_closed |= peer_closed;
+        readable || peer_closed || (writable && !self.out.is_empty())
+    }
+
+    /// When the connection must have a turn if nothing else happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Open => self.http.deadline(),
+            Phase::Lingering { until } => Some(until),
+        }
+    }
+
+    /// Lets the requests under way end, and no other begin.
+    pub fn drain(&mut self) {
+        self.http.drain();
+    }
+
+    /// Reads, thinks and writes, each within its budget.
+    pub fn turn(&mut self, scratch: &mut [u8], linger_timeout: Duration, cx: &mut Context<'_>) -> Turn {
+        if let Phase::Lingering { until } = self.phase {
+            return self.linger(scratch, until, cx.now);
+        }
+        match self.read(scratch) {
+            Ok(Received::Open) => {}
+            Ok(Received::Eof) => self.http.eof(),
+            Err(_) => return Turn::Close, // a reset: the peer is gone
+        }
+        self.http.process(&mut self.inbox, &mut self.out, cx);
+        if self.inbox.is_empty() {
+            self.inbox = BytesMut::new();
+        }
+        let before = self.out.len();
+        if self.writable && !self.out.is_empty() {
+            match self.transport.send(&mut self.out) {
+                Ok(Sent::Progress) => {}
+                Ok(Sent::Full) => self.writable = false,
+                Err(error) => {
+                    if error.kind() == io::ErrorKind::UnexpectedEof {
+                        log::warn!("a response was cut: {error}");
+                    }
+                    return Turn::Close;
+                }
+            }
+        }
+        self.http.settle(&self.inbox, &self.out, self.out.len() < before, cx);
+        self.after_turn(scratch, linger_timeout, cx.now)
+    }
+
+    fn after_turn(&mut self, scratch: &mut [u8], linger_timeout: Duration, now: Instant) -> Turn {
+        match self.http.disposition() {
+            Disposition::Cut => return Turn::Close,
+            Disposition::Close if self.out.is_empty() => return Turn::Close,
+            Disposition::Linger if self.out.is_empty() => {
+                if self.transport.shutdown_write().is_err() {
+                    return Turn::Close;
+                }
+                let until = now + linger_timeout;
+                self.phase = Phase::Lingering { until };
+                return self.linger(scratch, until, now);
+            }
+            Disposition::Open | Disposition::Close | Disposition::Linger => {}
+        }
+        let can_read = self.readable && self.http.wants_input(&self.inbox, &self.out);
+        let can_write = self.writable && !self.out.is_empty();
+        let can_think = self.http.is_stalled() && self.out.len() < SEND_QUEUE_HIGH;
+        if can_read || can_write || can_think { Turn::Again } else { Turn::Wait(self.http.deadline()) }
+    }
+
+    fn read(&mut self, scratch: &mut [u8]) -> io::Result<Received> {
+        let mut budget = READ_BUDGET;
+        while self.readable && budget > 0 {
+            if !self.http.wants_input(&self.inbox, &self.out) {
+                // The socket is not read, but that the peer has gone is heard all the same.
+                if self.peer_closed && self.http.hang_up() {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                break;
+            }
+            let room = scratch.len().min(budget);
+            match self.transport.read(&mut scratch[..room]) {
+                Ok(0) => {
+                    self.readable = false;
+                    self.peer_closed = true;
+                    return Ok(Received::Eof);
+                }
+                Ok(n) => {
+                    self.inbox.extend_from_slice(&scratch[..n]);
+                    budget -= n;
+                    // A short read has emptied the socket, and what comes later makes a new edge; unless the edge of
+                    // the end has been reported already.
+                    if n < room && !self.peer_closed {
+                        self.readable = false;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Received::Open)
+    }
+
+    fn linger(&mut self, scratch: &mut [u8], until: Instant, now: Instant) -> Turn {
+        if now >= until || (self.peer_closed && !self.readable) {
+            return Turn::Close;
+        }
+        let mut budget = READ_BUDGET;
+        while self.readable && budget > 0 {
+            match self.transport.read(scratch) {
+                Ok(0) => return Turn::Close,
+                Ok(n) => budget = budget.saturating_sub(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(_) => return Turn::Close,
+            }
+        }
+        if self.readable { Turn::Again } else { Turn::Wait(Some(until)) }
+    }
+}
+
+/// How a read ended.
+enum Received {
+    /// The peer may send more.
+    Open,
+    /// It will not.
+    Eof,
+}

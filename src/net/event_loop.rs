@@ -1,0 +1,385 @@
+//! One event loop: it owns its sockets, buffers and timers, and shares nothing but what [`Shared`] holds.
+//!
+//! A turn is always *collect, read, think, write*: events, bells and timers only schedule connections; each scheduled
+//! connection then has one turn. The number of loops is an integer in the configuration.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::clock::Clock;
+use super::connection::{Connection, Turn};
+use super::spool::TemporaryFiles;
+use super::transport::Transport;
+use crate::base::limits::{ACCEPT_BUDGET, READ_BUDGET};
+use crate::base::slab::{Key, Slab};
+use crate::base::sys::socket;
+use crate::base::timer::Wheel;
+use crate::exchange::{Bell, Dispatch};
+use crate::http::message::Peer;
+use crate::http1::{Http1, Http1Options};
+use crate::protocol::Protocol;
+use crate::service::http::{self, Context, Exchanges, Http};
+use crate::site::disk::Disk;
+use crate::site::router::Router;
+
+const WAKER: Token = Token(usize::MAX);
+const EVENTS_MAX: usize = 1024;
+/// How long accepting rests when the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all loops share, read-only.
+pub struct Shared {
+    /// Bounds and timeouts of connections.
+    pub options: Options,
+    /// What URLs mean.
+    pub router: Router,
+    /// The way to PHP.
+    pub dispatch: Arc<dyn Dispatch>,
+}
+
+/// Bounds and timeouts.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Of each connection's requests.
+    pub http: http::Options,
+    /// Of the HTTP/1 parser.
+    pub http1: Http1Options,
+    /// Open connections of one loop. At the limit no more are accepted; they wait in the kernel's queue.
+    pub connections_max: usize,
+    /// Requests of one loop that PHP may be busy with.
+    pub in_flight_max: usize,
+    /// How long a half-closed connection is drained.
+    pub linger_timeout: Duration,
+    /// Where request content is buffered.
+    pub temp_dir: PathBuf,
+}
+
+/// Tells a loop, from another thread, to stop.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    phase: Arc<AtomicU8>,
+    waker: Arc<Waker>,
+}
+
+/// How far a loop is on its way to the end. Only ever increases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Phase {
+    /// It serves.
+    Running,
+    /// It accepts nothing new and ends when the last connection does.
+    Draining,
+    /// It ends now.
+    Stopping,
+}
+
+impl Remote {
+    /// Stops accepting and lets requests under way end; the loop ends with the last of them.
+    pub fn drain(&self) {
+        self.enter(Phase::Draining);
+    }
+
+    /// Ends the loop now, cutting what is under way.
+    pub fn stop(&self) {
+        self.enter(Phase::Stopping);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::SeqCst);
+        if let Err(error) = self.waker.wake() {
+            log::error!("cannot wake an event loop: {error}");
+        }
+    }
+}
+
+/// A loop and everything that it touches.
+pub struct EventLoop {
+    poll: Poll,
+    slots: Slab<Slot>,
+    listeners: Vec<Listener>,
+    /// Connections that have something to do, each at most once.
+    run_queue: VecDeque<Key>,
+    wheel: Wheel<Key>,
+    bell: Arc<Bell>,
+    clock: Clock,
+    scratch: Box<[u8]>,
+    accept_paused_until: Option<Instant>,
+    disk: Disk,
+    spool: TemporaryFiles,
+    exchanges: Exchanges,
+    shared: Arc<Shared>,
+    remote: Remote,
+    draining: bool,
+}
+
+struct Listener {
+    socket: TcpListener,
+    /// Connections may be waiting.
+    ready: bool,
+    /// What we listen on, unless that is every address of the machine.
+    local: Option<SocketAddr>,
+}
+
+struct Slot {
+    connection: Connection,
+    /// It stands in the run queue.
+    scheduled: bool,
+    /// When the wheel will look at it.
+    armed: Option<Instant>,
+}
+
+impl EventLoop {
+    /// A loop that will serve what `listeners` accept from `disk`.
+    pub fn new(listeners: Vec<std::net::TcpListener>, disk: Disk, shared: Arc<Shared>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let remote = Remote { phase: Arc::new(AtomicU8::new(Phase::Running as u8)), waker: Arc::clone(&waker) };
+        let wake = move || {
+            if let Err(error) = waker.wake() {
+                log::error!("cannot wake an event loop: {error}");
+            }
+        };
+        let bell = Arc::new(Bell::new(shared.options.in_flight_max, Box::new(wake)));
+        let exchanges = Exchanges::new(Arc::clone(&shared.dispatch), Arc::clone(&bell));
+        let clock = Clock::new();
+        let mut event_loop = Self {
+            poll,
+            slots: Slab::default(),
+            listeners: Vec::new(),
+            run_queue: VecDeque::new(),
+            wheel: Wheel::new(clock.now),
+            bell,
+            clock,
+            scratch: vec![0; READ_BUDGET].into_boxed_slice(),
+            accept_paused_until: None,
+            disk,
+            spool: TemporaryFiles { directory: shared.options.temp_dir.clone() },
+            exchanges,
+            shared,
+            remote,
+            draining: false,
+        };
+        for listener in listeners {
+            event_loop.listen(listener)?;
+        }
+        Ok(event_loop)
+    }
+
+    /// The way to stop this loop.
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    /// Serves until told to stop.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut due = Vec::new();
+        loop {
+            self.collect(&mut events, &mut due)?;
+            match self.remote.phase.load(Ordering::SeqCst) {
+                phase if phase == Phase::Stopping as u8 => return Ok(()),
+                phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
+                _ => {}
+            }
+            if self.draining && self.slots.is_empty() {
+                return Ok(());
+            }
+            self.accept()?;
+            for _ in 0..self.run_queue.len() {
+                let key = self.run_queue.pop_front().expect("only turns push, and only to the back");
+                self.turn(key);
+            }
+        }
+    }
+
+    fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        let mut socket = TcpListener::from_std(listener);
+        let local = Some(socket.local_addr()?).filter(|local| !local.ip().is_unspecified());
+        // A listener's token names no connection: no key has this generation.
+        let token = Token(usize::MAX - 1 - self.listeners.len());
+        self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
+        self.listeners.push(Listener { socket, ready: true, local });
+        Ok(())
+    }
+
+    /// Waits for something to happen and schedules the connections that it happens to.
+    fn collect(&mut self, events: &mut Events, due: &mut Vec<Key>) -> io::Result<()> {
+        let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
+            Some(Duration::ZERO)
+        } else {
+            let next = self.wheel.next_timeout().into_iter().chain(self.accept_paused_until).min();
+            next.map(|next| next.saturating_duration_since(Instant::now()))
+        };
+        let polled = self.poll.poll(events, timeout);
+        self.bell.unpark();
+        match polled {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        self.clock.tick();
+        self.disk.tick(self.clock.now);
+        for event in events.iter() {
+            self.on_event(event);
+        }
+        while let Some(rung) = self.bell.pop() {
+            if rung.released {
+                self.exchanges.release();
+            }
+            self.schedule(rung.tag.connection);
+        }
+        self.wheel.expire(self.clock.now, due);
+        for key in due.drain(..) {
+            self.on_timer(key);
+        }
+        self.accept_paused_until = self.accept_paused_until.filter(|until| *until > self.clock.now);
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        let Token(bits) = event.token();
+        if event.token() == WAKER {
+            return; // the bell or the phase tells what it is about
+        }
+        if let Some(listener) = self.listeners.get_mut(usize::MAX - 1 - bits) {
+            listener.ready = true;
+            return;
+        }
+        let key = Key::from_bits(bits);
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let closed = event.is_read_closed() || event.is_error();
+        if slot.connection.on_ready(event.is_readable(), event.is_writable(), closed) {
+            self.schedule(key);
+        }
+    }
+
+    fn on_timer(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.armed = None;
+        match slot.connection.deadline() {
+            Some(deadline) if deadline > self.clock.now => {
+                slot.armed = Some(deadline);
+                self.wheel.schedule(key, deadline);
+            }
+            Some(_) => self.schedule(key),
+            None => {}
+        }
+    }
+
+    fn schedule(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(key)
+            && !slot.scheduled
+        {
+            slot.scheduled = true;
+            self.run_queue.push_back(key);
+        }
+    }
+
+    fn turn(&mut self, key: Key) {
+        let Self { slots, wheel, run_queue, clock, scratch, disk, spool, exchanges, shared, .. } = self;
+        let Some(slot) = slots.get_mut(key) else { return };
+        slot.scheduled = false;
+        let mut context = Context {
+            now: clock.now,
+            wall: clock.wall,
+            date: &clock.date,
+            options: &shared.options.http,
+            router: &shared.router,
+            files: disk,
+            spool,
+            exchanges,
+        };
+        match slot.connection.turn(scratch, shared.options.linger_timeout, &mut context) {
+            Turn::Again => {
+                slot.scheduled = true;
+                run_queue.push_back(key);
+            }
+            Turn::Wait(deadline) => {
+                if let Some(deadline) = deadline
+                    && slot.armed.is_none_or(|armed| deadline < armed)
+                {
+                    slot.armed = Some(deadline);
+                    wheel.schedule(key, deadline);
+                }
+            }
+            Turn::Close => drop(slots.remove(key)),
+        }
+    }
+
+    /// Whether connections may be waiting that we would take now.
+    fn may_accept(&self) -> bool {
+        self.slots.len() < self.shared.options.connections_max
+            && self.accept_paused_until.is_none()
+            && self.listeners.iter().any(|listener| listener.ready)
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        let mut index = 0;
+        let mut budget = ACCEPT_BUDGET;
+        while budget > 0 && self.may_accept() && index < self.listeners.len() {
+            let listener = &mut self.listeners[index];
+            if !listener.ready {
+                index += 1;
+                continue;
+            }
+            budget -= 1;
+            match listener.socket.accept() {
+                Ok((stream, remote)) => {
+                    let local = listener.local;
+                    if let Err(error) = self.open(stream, remote, local) {
+                        log::warn!("cannot take a connection: {error}");
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
+                Err(error) if socket::is_exhausted(&error) => {
+                    log::error!("cannot accept connections for a moment: {error}");
+                    self.accept_paused_until = Some(self.clock.now + ACCEPT_PAUSE);
+                }
+                // The connection died in the queue (accept(2) lists these); the next one may be well.
+                Err(error) if socket::is_passing(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, stream: TcpStream, remote: SocketAddr, local: Option<SocketAddr>) -> io::Result<()> {
+        let local = local.map_or_else(|| stream.local_addr(), Ok)?;
+        let peer = Peer { remote, local, secure: false };
+        let options = &self.shared.options.http1;
+        let key = self.slots.insert_with(|key| {
+            let http = Http::new(Protocol::Http1(Http1::new(options.clone())), key, peer);
+            let connection = Connection::new(Transport::Tcp(stream), http);
+            Slot { connection, scheduled: false, armed: None }
+        });
+        let slot = self.slots.get_mut(key).expect("it was just inserted");
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let source = slot.connection.transport().source();
+        if let Err(error) = self.poll.registry().register(source, Token(key.to_bits()), interest) {
+            self.slots.remove(key);
+            return Err(error);
+        }
+        self.schedule(key);
+        Ok(())
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.listeners.clear();
+        let keys: Vec<Key> = self.slots.keys().collect();
+        for key in keys {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.connection.drain();
+            }
+            self.schedule(key);
+        }
+    }
+}

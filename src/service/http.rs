@@ -1,0 +1,455 @@
+//! One HTTP connection's requests: event → route → content.
+//!
+//! Knows which version of HTTP it serves only through [`Protocol`]. Content is pulled: a response's next piece is asked
+//! for only while the send queue has room. The driver's part is in [`Http::process`], [`Http::settle`] and
+//! [`Http::deadline`]; everything here is pure.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use super::content::{CollectError, Collector, CollectorOptions, Spool};
+use crate::base::chunk::Chunk;
+use crate::base::limits;
+use crate::base::send_queue::SendQueue;
+use crate::base::slab::Key;
+use crate::base::timer::Timers;
+use crate::exchange::{self, Bell, Dispatch, Handle, Job, Pull, Script, Tag};
+use crate::http::date::IMF_FIXDATE_LEN;
+use crate::http::message::{ContentLength, Peer, Request, Response};
+use crate::http::status::Status;
+use crate::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
+use crate::site::error_page;
+use crate::site::router::{Files, Route, Router};
+use crate::site::static_files;
+
+/// What a connection needs of its surroundings for one turn.
+pub struct Context<'a> {
+    /// The time of this turn.
+    pub now: Instant,
+    /// The same as a wall-clock time, since 1970.
+    pub wall: Duration,
+    /// The same, as the Date field has it.
+    pub date: &'a [u8; IMF_FIXDATE_LEN],
+    /// Bounds and timeouts.
+    pub options: &'a Options,
+    /// What URLs mean.
+    pub router: &'a Router,
+    /// The document root.
+    pub files: &'a mut dyn Files,
+    /// Temporary files.
+    pub spool: &'a mut dyn Spool,
+    /// The way to PHP.
+    pub exchanges: &'a mut Exchanges,
+}
+
+/// Bounds and timeouts of a connection. See the constants of [`limits`] for their meaning.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the constant of each field's name in `limits` says what it is")]
+pub struct Options {
+    pub content: CollectorOptions,
+    pub queue_timeout: Duration,
+    pub head_timeout: Duration,
+    pub content_timeout: Duration,
+    pub write_timeout: Duration,
+    pub keep_alive_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            content: CollectorOptions::default(),
+            queue_timeout: limits::QUEUE_TIMEOUT,
+            head_timeout: limits::HEAD_TIMEOUT,
+            content_timeout: limits::CONTENT_TIMEOUT,
+            write_timeout: limits::WRITE_TIMEOUT,
+            keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
+        }
+    }
+}
+
+/// One loop's way to PHP: the queue in, the bell back, and how many requests are on the way.
+pub struct Exchanges {
+    dispatch: Arc<dyn Dispatch>,
+    bell: Arc<Bell>,
+    /// Exchanges whose PHP side is alive; at most the bell's capacity.
+    in_flight: usize,
+}
+
+impl Exchanges {
+    /// Sends requests through `dispatch` and hears of them through `bell`.
+    pub fn new(dispatch: Arc<dyn Dispatch>, bell: Arc<Bell>) -> Self {
+        Self { dispatch, bell, in_flight: 0 }
+    }
+
+    /// Takes note that PHP is done with one exchange.
+    pub fn release(&mut self) {
+        self.in_flight -= 1;
+    }
+
+    /// Hands a request to PHP; `None` when the queue is full.
+    fn submit(&mut self, job: Job, tag: Tag) -> Option<Handle> {
+        if self.in_flight == self.bell.capacity() {
+            return None;
+        }
+        // Counted even if it is refused: dropping the responder rings the bell.
+        self.in_flight += 1;
+        let (handle, responder) = exchange::new(job, tag, Arc::clone(&self.bell));
+        self.dispatch.submit(responder).is_ok().then_some(handle)
+    }
+}
+
+/// One connection's streams.
+#[derive(Debug)]
+pub struct Http {
+    key: Key,
+    peer: Peer,
+    protocol: Protocol,
+    /// Requests that have not been answered completely; at most one in HTTP/1.
+    streams: Vec<Stream>,
+    timers: Timers<TIMERS>,
+    ending: Ending,
+    /// The last [`process`](Self::process) stopped because the send queue was full.
+    stalled: bool,
+}
+
+#[derive(Debug)]
+struct Stream {
+    id: StreamId,
+    state: State,
+}
+
+/// What a stream waits for:
+///
+/// ```text
+/// Content ──all received──▶ Php { Head::Awaited } ──▶ Php { Head::Sent } ──▶ (removed)
+/// ```
+#[derive(Debug)]
+enum State {
+    /// The peer's content, for a script.
+    Content { request: Request, script: Script, collector: Collector },
+    /// PHP's response.
+    Php { handle: Handle, head: Head },
+}
+
+/// How far PHP's response has come.
+#[derive(Debug)]
+enum Head {
+    /// Not to its head; it may wait for a PHP thread until then.
+    Awaited { queued_until: Instant },
+    /// The head has been sent.
+    Sent,
+}
+
+/// What this layer has decided about the connection's end, apart from the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Nothing.
+    Open,
+    /// It was idle for too long.
+    Close,
+    /// The peer has taken nothing for too long, or is gone.
+    Cut,
+}
+
+const KEEP_ALIVE: usize = 0;
+const HEAD: usize = 1;
+const CONTENT: usize = 2;
+const WRITE: usize = 3;
+const QUEUE: usize = 4;
+const TIMERS: usize = 5;
+
+impl Http {
+    /// A connection between `peer`'s two ends, known to its loop as `key`.
+    pub fn new(protocol: Protocol, key: Key, peer: Peer) -> Self {
+        let (streams, timers) = (Vec::new(), Timers::default());
+        Self { key, peer, protocol, streams, timers, ending: Ending::Open, stalled: false }
+    }
+
+    /// Does all that can be done with what has been received and what PHP has produced.
+    pub fn process(&mut self, inbox: &mut BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
+        self.expire(out, cx);
+        loop {
+            self.pull(out, cx);
+            self.stalled = out.len() >= limits::SEND_QUEUE_HIGH;
+            if self.stalled || self.ending != Ending::Open {
+                return;
+            }
+            let Some(event) = self.protocol.poll_event(inbox) else { return };
+            match event {
+                Event::Request(id, request) => self.on_request(id, request, out, cx),
+                Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),
+                Event::EndOfContent(id) => self.on_end_of_content(id, out, cx),
+                Event::Invalid(id, error) => {
+                    log::debug!("{}: {error}", self.peer.remote);
+                    self.streams.retain(|stream| stream.id != id);
+                    self.send_error(id, error.status(), None, out, cx);
+                }
+            }
+        }
+    }
+
+    /// Sets the timers after a turn in which the peer took something (`progress`) or not.
+    pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, progress: bool, cx: &Context<'_>) {
+        if progress || out.is_empty() {
+            self.timers.clear(WRITE);
+        }
+        if !out.is_empty() {
+            self.timers.set_once(WRITE, || cx.now + cx.options.write_timeout);
+        }
+        let awaiting = self.protocol.awaiting(inbox);
+        for (timer, applies, timeout) in [
+            (KEEP_ALIVE, awaiting == Awaiting::Request && out.is_empty(), cx.options.keep_alive_timeout),
+            (HEAD, awaiting == Awaiting::Head, cx.options.head_timeout),
+            (CONTENT, matches!(awaiting, Awaiting::Content | Awaiting::Discard), cx.options.content_timeout),
+        ] {
+            if applies {
+                self.timers.set_once(timer, || cx.now + timeout);
+            } else {
+                self.timers.clear(timer);
+            }
+        }
+    }
+
+    /// When [`process`](Self::process) must be called again if nothing else happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Whether received bytes are welcome.
+    pub fn wants_input(&self, inbox: &BytesMut, out: &SendQueue) -> bool {
+        self.ending == Ending::Open && out.len() < limits::SEND_QUEUE_HIGH && self.protocol.wants_input(inbox)
+    }
+
+    /// Whether [`process`](Self::process) has more to do now that the send queue has room.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    /// What is to become of the connection once the send queue is empty.
+    pub fn disposition(&self) -> Disposition {
+        match self.ending {
+            Ending::Open => self.protocol.disposition(),
+            Ending::Close => Disposition::Close,
+            Ending::Cut => Disposition::Cut,
+        }
+    }
+
+    /// All that the peer will ever send has been received. Requests that it sent before are still served.
+    pub fn eof(&mut self) {
+        self.protocol.eof();
+        self.streams.retain(|stream| !matches!(stream.state, State::Content { .. }));
+        self.hang_up();
+    }
+
+    /// The peer has closed its side while PHP is at work for it: then the request is aborted, as nginx does it, since a
+    /// client that leaves and one that only half-closes look the same. True if there was such a request.
+    pub fn hang_up(&mut self) -> bool {
+        let aborted = !self.streams.is_empty();
+        if aborted {
+            self.streams.clear();
+            self.ending = Ending::Cut;
+        }
+        aborted
+    }
+
+    /// Lets the requests under way end, and no other begin.
+    pub fn drain(&mut self) {
+        self.protocol.drain();
+    }
+
+    fn on_request(&mut self, id: StreamId, request: Request, out: &mut SendQueue, cx: &mut Context<'_>) {
+        match cx.router.route(&request, cx.files) {
+            Route::Script(script) => self.receive(id, request, script, out, cx),
+            Route::File { path } => self.send_file(id, &request, &path, out, cx),
+            Route::Redirect { location } => {
+                let (mut response, content) = error_page::error_response(Status::MOVED_PERMANENTLY);
+                response.headers.add("Location", &location);
+                self.send(id, response, content, out, cx);
+            }
+            Route::Options { allow } => {
+                let mut response = Response::new(Status::NO_CONTENT);
+                response.headers.add("Allow", allow.as_bytes());
+                self.send(id, response, Bytes::new(), out, cx);
+            }
+            Route::Error { status, allow } => self.send_error(id, status, allow, out, cx),
+        }
+    }
+
+    /// Begins to collect the content for a script.
+    fn receive(&mut self, id: StreamId, request: Request, script: Script, out: &mut SendQueue, cx: &mut Context<'_>) {
+        match Collector::new(request.content_length, &cx.options.content) {
+            Ok(collector) => {
+                if request.expects_continue {
+                    self.protocol.send_continue(id, out);
+                }
+                self.streams.push(Stream { id, state: State::Content { request, script, collector } });
+            }
+            Err(error) => self.refuse_content(id, &error, out, cx),
+        }
+    }
+
+    fn on_content(&mut self, id: StreamId, bytes: &Bytes, out: &mut SendQueue, cx: &mut Context<'_>) {
+        self.timers.set(CONTENT, cx.now + cx.options.content_timeout);
+        // Content of a request that has been answered already matches no stream.
+        let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) else { return };
+        let State::Content { collector, .. } = &mut stream.state else { return };
+        if let Err(error) = collector.push(bytes, &cx.options.content, cx.spool) {
+            self.streams.retain(|stream| stream.id != id);
+            self.refuse_content(id, &error, out, cx);
+        }
+    }
+
+    fn refuse_content(&mut self, id: StreamId, error: &CollectError, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let status = match error {
+            CollectError::TooLarge => Status::CONTENT_TOO_LARGE,
+            CollectError::Spool(error) => {
+                log::error!("cannot buffer request content in a temporary file: {error}");
+                Status::INTERNAL_SERVER_ERROR
+            }
+        };
+        self.send_error(id, status, None, out, cx);
+    }
+
+    fn on_end_of_content(&mut self, id: StreamId, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let Some(index) = self.streams.iter().position(|stream| stream.id == id) else { return };
+        let State::Content { request, script, collector } = self.streams.swap_remove(index).state else {
+            unreachable!("content ends once");
+        };
+        let content = match collector.finish(cx.spool) {
+            Ok(content) => content,
+            Err(error) => return self.refuse_content(id, &error, out, cx),
+        };
+        let job = Job { request, script, peer: self.peer, content, received_at: cx.wall };
+        match cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 }) {
+            Some(handle) => {
+                let queued_until = cx.now + cx.options.queue_timeout;
+                self.timers.set_once(QUEUE, || queued_until);
+                self.streams.push(Stream { id, state: State::Php { handle, head: Head::Awaited { queued_until } } });
+            }
+            None => self.send_busy(id, out, cx),
+        }
+    }
+
+    /// Pulls what PHP has produced while the send queue has room.
+    fn pull(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let mut index = 0;
+        while index < self.streams.len() {
+            if self.pull_stream(index, out, cx) {
+                index += 1;
+            } else {
+                self.streams.swap_remove(index);
+            }
+        }
+    }
+
+    /// Pulls from one stream; false when its response is over.
+    fn pull_stream(&mut self, index: usize, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
+        while out.len() < limits::SEND_QUEUE_HIGH {
+            let Stream { id, state } = &mut self.streams[index];
+            let id = *id;
+            let State::Php { handle, head } = state else { return true };
+            match handle.poll() {
+                Pull::Pending => return true,
+                Pull::Head(response, length) => {
+                    *head = Head::Sent;
+                    self.protocol.send_response(id, response, length, cx.date, out);
+                }
+                Pull::Content(bytes) => self.protocol.send_content(id, Chunk::Bytes(bytes), out),
+                Pull::End => {
+                    self.protocol.finish(id, out);
+                    return false;
+                }
+                Pull::Failed if matches!(head, Head::Sent) => {
+                    log::warn!("{}: a response was cut because PHP did not complete it", self.peer.remote);
+                    self.protocol.reset(id);
+                    return false;
+                }
+                Pull::Failed => {
+                    self.send_error(id, Status::INTERNAL_SERVER_ERROR, None, out, cx);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn send_file(&mut self, id: StreamId, request: &Request, path: &[u8], out: &mut SendQueue, cx: &mut Context<'_>) {
+        let file = match cx.files.open(path) {
+            Ok(file) => file,
+            Err(error) => return self.send_error(id, error.status(), None, out, cx),
+        };
+        let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
+        let reply = static_files::respond(request, path, &file, seconds);
+        self.protocol.send_response(id, reply.response, reply.length, cx.date, out);
+        if let Some(content) = reply.content {
+            self.protocol.send_content(id, content, out);
+        }
+        self.protocol.finish(id, out);
+    }
+
+    /// All PHP threads are busy and the queue is full, or the request has waited in it for too long.
+    fn send_busy(&mut self, id: StreamId, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let (mut response, content) = error_page::error_response(Status::SERVICE_UNAVAILABLE);
+        response.headers.add("Retry-After", b"1");
+        self.send(id, response, content, out, cx);
+    }
+
+    fn send_error(
+        &mut self,
+        id: StreamId,
+        status: Status,
+        allow: Option<&str>,
+        out: &mut SendQueue,
+        cx: &mut Context<'_>,
+    ) {
+        let (mut response, content) = error_page::error_response(status);
+        if let Some(allow) = allow {
+            response.headers.add("Allow", allow.as_bytes());
+        }
+        self.send(id, response, content, out, cx);
+    }
+
+    fn send(&mut self, id: StreamId, response: Response, content: Bytes, out: &mut SendQueue, cx: &Context<'_>) {
+        let length = ContentLength::Exact(content.len() as u64);
+        self.protocol.send_response(id, response, length, cx.date, out);
+        self.protocol.send_content(id, Chunk::Bytes(content), out);
+        self.protocol.finish(id, out);
+    }
+
+    fn expire(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
+        if self.timers.take_expired(WRITE, cx.now) {
+            self.ending = Ending::Cut;
+        }
+        if self.timers.take_expired(KEEP_ALIVE, cx.now) {
+            self.ending = Ending::Close;
+        }
+        if self.timers.take_expired(HEAD, cx.now) || self.timers.take_expired(CONTENT, cx.now) {
+            self.protocol.expire();
+        }
+        if self.timers.take_expired(QUEUE, cx.now) {
+            self.expire_queued(out, cx);
+        }
+    }
+
+    fn expire_queued(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let (mut index, mut next) = (0, None);
+        while let Some(Stream { id, state }) = self.streams.get_mut(index) {
+            if let State::Php { handle, head: Head::Awaited { queued_until } } = state {
+                if *queued_until > cx.now {
+                    next = next.into_iter().chain(handle.is_queued().then_some(*queued_until)).min();
+                } else if handle.cancel() {
+                    let id = *id;
+                    self.streams.swap_remove(index);
+                    self.send_busy(id, out, cx);
+                    continue;
+                }
+            }
+            index += 1;
+        }
+        if let Some(next) = next {
+            self.timers.set(QUEUE, next);
+        }
+    }
+}
