@@ -1,6 +1,6 @@
 //! The shim against the real libphp: what scripts see and what the server is told, without a server.
 #![allow(unsafe_code, reason = "these tests are the callers of a C interface")]
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, dead_code, reason = "tests")]
 
 mod support;
 

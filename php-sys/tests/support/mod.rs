@@ -3,13 +3,13 @@
 use std::ffi::{CString, c_char, c_void};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{fs, ptr, slice, thread};
 
 use php_sys::{
-    ephpm_execute, ephpm_interrupt, ephpm_io, ephpm_options, ephpm_outcome, ephpm_request, ephpm_sapi, ephpm_startup,
-    ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach, ephpm_var,
+    ephpm_describe, ephpm_execute, ephpm_interrupt, ephpm_io, ephpm_options, ephpm_outcome, ephpm_request, ephpm_sapi,
+    ephpm_startup, ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach, ephpm_var,
 };
 
 /// One request, with what the server remembers of its response.
@@ -107,6 +107,11 @@ impl Php {
     /// Runs `body` on a PHP thread of its own and returns what it returns.
     pub(crate) fn on_thread<T: Send>(body: impl FnOnce(&Self) -> T + Send) -> T {
         start();
+        // Without thread safety, one thread at a time.
+        static ALONE: Mutex<()> = Mutex::new(());
+        // SAFETY: no precondition.
+        let zts = unsafe { ephpm_describe() }.zts;
+        let _alone = (!zts).then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner));
         Self::on_started(body)
     }
 
