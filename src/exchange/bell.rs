@@ -1,40 +1,26 @@
-//! How PHP threads tell a loop which exchanges have news.
+//! How PHP threads tell a loop that there is news.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
-use super::state::{Exchange, Tag};
-
-/// One loop's bell. It carries *which* exchange has news, never the news itself.
-///
-/// An exchange lies in the ring at most once, and a loop has at most `capacity` exchanges whose PHP side is alive, so
-/// a push cannot fail. The loop is woken only while it is parked: a busy loop costs its PHP threads no system call.
-pub struct Bell {
-    ring: ArrayQueue<Arc<Exchange>>,
+/// One loop's bell: a bounded lock-free ring, and a way to wake the loop that is used only while it is parked, so that
+/// a busy loop costs its PHP threads no system call.
+pub struct Bell<T> {
+    ring: ArrayQueue<T>,
     /// The loop waits, or is about to wait, in its poll.
     parked: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// One exchange with news.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rung {
-    /// Which exchange.
-    pub tag: Tag,
-    /// PHP is done with it; it will not ring again.
-    pub released: bool,
-}
-
-impl Bell {
-    /// A bell for at most `capacity` exchanges at a time; `wake` interrupts the loop's poll.
+impl<T> Bell<T> {
+    /// A bell with `capacity` places; `wake` interrupts the loop's poll.
     pub fn new(capacity: usize, wake: Box<dyn Fn() + Send + Sync>) -> Self {
         Self { ring: ArrayQueue::new(capacity), parked: AtomicBool::new(false), wake }
     }
 
-    /// How many exchanges may be alive at a time.
+    /// How many places there are.
     pub fn capacity(&self) -> usize {
         self.ring.capacity()
     }
@@ -55,23 +41,21 @@ impl Bell {
         self.parked.store(false, Ordering::SeqCst);
     }
 
-    /// The next exchange with news.
-    pub fn pop(&self) -> Option<Rung> {
-        let exchange = self.ring.pop()?;
-        let mut state = exchange.lock();
-        state.rung = false;
-        Some(Rung { tag: exchange.tag, released: state.released })
+    /// The next news.
+    pub fn pop(&self) -> Option<T> {
+        self.ring.pop()
     }
 
-    pub(super) fn ring(&self, exchange: Arc<Exchange>) {
-        assert!(self.ring.push(exchange).is_ok(), "more exchanges are alive than the bell has places");
+    /// Adds news, for which there must be a place.
+    pub(super) fn ring(&self, news: T) {
+        assert!(self.ring.push(news).is_ok(), "more exchanges are alive than the bell has places");
         if self.parked.load(Ordering::SeqCst) && self.parked.swap(false, Ordering::SeqCst) {
             (self.wake)();
         }
     }
 }
 
-impl fmt::Debug for Bell {
+impl<T> fmt::Debug for Bell<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bell").field("rung", &self.ring.len()).field("parked", &self.parked).finish_non_exhaustive()
     }

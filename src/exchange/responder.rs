@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::BytesMut;
 
-use super::Job;
+use super::job::Job;
 use super::state::{End, Exchange, Phase, Reply};
 use crate::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH, RESPONSE_BUFFER_LOW};
 use crate::http::message::{ContentLength, Response};

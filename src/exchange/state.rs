@@ -6,10 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::Job;
 use super::bell::Bell;
-use super::handle::Handle;
-use super::responder::Responder;
 use crate::base::slab::Key;
 use crate::http::message::{ContentLength, Response};
 
@@ -22,24 +19,26 @@ pub struct Tag {
     pub stream: u64,
 }
 
-/// Joins the loop's and PHP's side of one request. The responder is boxed because it
-/// moves through queues.
-pub fn new(job: Job, tag: Tag, bell: Arc<Bell>) -> (Handle, Box<Responder>) {
-    let exchange = Arc::new(Exchange {
-        tag,
-        bell,
-        phase: AtomicU8::new(Phase::Queued as u8),
-        aborted: AtomicBool::new(false),
-        drained: Condvar::new(),
-        state: Mutex::new(State {
-            reply: Reply::Await,
-            chunks: VecDeque::new(),
-            buffered: 0,
-            rung: false,
-            released: false,
-        }),
-    });
-    (Handle::new(Arc::clone(&exchange)), Box::new(Responder::new(exchange, job)))
+/// That an exchange has news: which one it is, never the news itself. An exchange lies in the bell's ring at most once.
+#[derive(Debug)]
+pub struct News(Arc<Exchange>);
+
+/// One exchange with news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rung {
+    /// Which exchange.
+    pub tag: Tag,
+    /// PHP is done with it; it will not ring again.
+    pub released: bool,
+}
+
+impl News {
+    /// Takes note of the news: what comes later will ring again.
+    pub fn take(self) -> Rung {
+        let mut state = self.0.lock();
+        state.rung = false;
+        Rung { tag: self.0.tag, released: state.released }
+    }
 }
 
 /// Where the request is:
@@ -61,8 +60,8 @@ pub(super) enum Phase {
 
 #[derive(Debug)]
 pub(super) struct Exchange {
-    pub(super) tag: Tag,
-    pub(super) bell: Arc<Bell>,
+    tag: Tag,
+    bell: Arc<Bell<News>>,
     phase: AtomicU8,
     /// The client is gone. Never cleared.
     pub(super) aborted: AtomicBool,
@@ -132,6 +131,23 @@ impl State {
 }
 
 impl Exchange {
+    pub(super) fn new(tag: Tag, bell: Arc<Bell<News>>) -> Self {
+        Self {
+            tag,
+            bell,
+            phase: AtomicU8::new(Phase::Queued as u8),
+            aborted: AtomicBool::new(false),
+            drained: Condvar::new(),
+            state: Mutex::new(State {
+                reply: Reply::Await,
+                chunks: VecDeque::new(),
+                buffered: 0,
+                rung: false,
+                released: false,
+            }),
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock, and a panic ends the process.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -155,7 +171,7 @@ impl Exchange {
         let rings = !std::mem::replace(&mut state.rung, true);
         drop(state);
         if rings {
-            self.bell.ring(Arc::clone(self));
+            self.bell.ring(News(Arc::clone(self)));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::base::limits::{ACCEPT_BUDGET, READ_BUDGET};
 use crate::base::slab::{Key, Slab};
 use crate::base::sys::socket;
 use crate::base::timer::Wheel;
-use crate::exchange::{Bell, Dispatch};
+use crate::exchange::{Bell, Dispatch, News};
 use crate::http::message::Peer;
 use crate::http1::{Http1, Http1Options};
 use crate::protocol::Protocol;
@@ -230,7 +230,7 @@ impl EventLoop {
         for event in events.iter() {
             self.on_event(event);
         }
-        while let Some(rung) = self.bell.pop() {
+        while let Some(rung) = self.bell.pop().map(News::take) {
             if rung.released {
                 self.exchanges.release();
             }

@@ -13,7 +13,7 @@ const BACKLOG: libc::c_int = 4096;
 
 /// Opens a listening socket, not blocking and closed on exec. With `share_port` (SO_REUSEPORT) several sockets may
 /// listen on one address and the kernel spreads the connections; without it a second listener fails loudly. An IPv6
-/// socket takes IPv4 connections too when it listens on `[::]`.
+/// socket takes IPv6 connections only, so that no peer's address is an IPv4 address in IPv6 clothes.
 pub fn listen(address: SocketAddr, share_port: bool) -> io::Result<TcpListener> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -26,7 +26,7 @@ pub fn listen(address: SocketAddr, share_port: bool) -> io::Result<TcpListener> 
         set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
     }
     if address.is_ipv6() {
-        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, i32::from(!address.ip().is_unspecified()))?;
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
     }
     // Linux hands this on to accepted sockets, which saves a call for each: small responses must not wait for ACKs.
     set_option(&socket, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;

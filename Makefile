@@ -1,0 +1,58 @@
+# Two commands do everything: `make run` and `make test`. The rest is for those who work on ePHPm.
+
+CARGO ?= cargo
+LIBPHP := php-sys/libphp
+WORDPRESS_DIR ?= $(or $(EPHPM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ephpm)/wordpress/site
+
+.PHONY: build run test wordpress bench fuzz check packages libphp clean
+
+# The server: target/release/ephpm.
+build: libphp
+	$(CARGO) build --release --locked
+
+# The demo site on http://127.0.0.1:8080.
+run: build
+	target/release/ephpm ephpm.toml
+
+# Every test.
+test: libphp
+	$(LIBPHP)/system-packages test
+	$(CARGO) test --workspace --locked
+	$(CARGO) test --manifest-path fuzz/Cargo.toml --locked
+
+# A current WordPress with SQLite on http://127.0.0.1:8080; no database server is needed.
+wordpress: build
+	$(LIBPHP)/system-packages test
+	tests/wordpress/site $(WORDPRESS_DIR)
+	target/release/ephpm tests/wordpress/ephpm.toml --document-root $(WORDPRESS_DIR)/public
+
+# The comparison with nginx + php-fpm and Apache + mod_php, and the micro benchmarks.
+bench: build
+	$(LIBPHP)/system-packages bench
+	benches/compare/run
+	$(CARGO) bench --locked
+
+# Each fuzz target for FUZZ_SECONDS (needs a nightly toolchain).
+FUZZ_SECONDS ?= 60
+fuzz:
+	fuzz/run $(FUZZ_SECONDS)
+
+# Formatting, lints, dependencies and the rules of the house; needs no test to run.
+check: libphp
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --no-default-features --all-targets --locked -- -D warnings
+	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --all-features check
+	$(CARGO) test --no-default-features --locked --test tidy
+
+# libphp.a, built once per machine and kept in a cache outside the checkout; takes ten minutes or so.
+libphp: packages
+	$(LIBPHP)/build >/dev/null
+
+# What apt has to provide.
+packages:
+	$(LIBPHP)/system-packages build
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,29 @@
+//! The kit of the tests that talk to a running server: start it, speak HTTP to it, look at what came back.
+//!
+//! Pure `std`, blocking and bounded: each read, write and wait has a deadline, so a server that hangs fails a
+//! test instead of hanging it. The client is deliberately strict about framing (RFC 9112) and knows nothing of
+//! the server's own code, which must not be able to excuse itself. What can go wrong panics with the request
+//! in the message; the `try_` variants return the error where a test wants to see it.
+
+// Compiled into each test crate by `mod support;`, and no crate uses all of it.
+#![allow(dead_code, unused_imports)]
+
+mod client;
+mod connection;
+mod cookies;
+mod decode;
+mod form;
+pub(crate) mod html;
+mod json;
+mod message;
+pub(crate) mod png;
+mod server;
+mod temporary;
+
+pub(crate) use client::Client;
+pub(crate) use connection::{Connection, Incoming};
+pub(crate) use form::{Multipart, form_encode};
+pub(crate) use json::Json;
+pub(crate) use message::{Headers, Request, Response};
+pub(crate) use server::Server;
+pub(crate) use temporary::{TemporaryDirectory, copy_tree};
