@@ -10,3 +10,6 @@
 pub mod base;
 pub mod exchange;
 pub mod http;
+#[cfg(feature = "php")]
+#[allow(unsafe_code, reason = "the seam to C")]
+pub mod php;
