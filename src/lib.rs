@@ -7,9 +7,10 @@
 //! Modules stand in layer order, highest first, and a module imports only from those below its own layer
 //! (`tests/tidy.rs` holds the table and fails on any other edge). ARCHITECTURE.md is the map.
 
-pub mod base;
-pub mod exchange;
-pub mod http;
+pub mod program;
 #[cfg(feature = "php")]
 #[allow(unsafe_code, reason = "the seam to C")]
 pub mod php;
+pub mod exchange;
+pub mod http;
+pub mod base;

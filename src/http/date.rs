@@ -151,4 +151,49 @@ mod tests {
             assert_eq!(parse(date.as_bytes(), NOW), None, "{date}");
         }
     }
+
+    #[test]
+    fn dates_are_right() {
+        let table = [
+            (0, (1970, 1, 1)),
+            (58, (1970, 2, 28)),
+            (59, (1970, 3, 1)),
+            (364, (1970, 12, 31)),
+            (365, (1971, 1, 1)),
+            (789, (1972, 2, 29)),
+            (790, (1972, 3, 1)),
+            (11_016, (2000, 2, 29)),
+            (11_017, (2000, 3, 1)),
+            (20_780, (2026, 11, 23)),
+            (47_540, (2100, 2, 28)),
+            (47_541, (2100, 3, 1)),
+            (157_113, (2400, 2, 29)),
+            (2_932_896, (9999, 12, 31)),
+        ];
+        for (days, expected) in table {
+            assert_eq!(civil_from_days(days), expected, "day {days}");
+        }
+    }
+
+    /// Walks 800 years day by day with the rules as one learns them at school.
+    #[test]
+    fn dates_follow_the_calendar() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..800 * 365 {
+            assert_eq!(civil_from_days(days), (year, month, day));
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let month_days = match month {
+                2 => 28 + i64::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            day += 1;
+            if day > month_days {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+    }
 }

@@ -1,0 +1,184 @@
+//! Every setting: its name, type, meaning, bounds and default, each in one place.
+//!
+//! The table below is the configuration. It expands (macro of module `table`) to the plain
+//! structs that the program reads and to [`KEYS`], from which the file, the environment, the
+//! command line, `--help` and the test of the reference `ephpm.toml` take what they know. A row is
+//! `name: Type = reader, "default as one would write it";`, or, where the field is empty until it
+//! is set, `name: Type = reader, unset "what then holds";`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use super::nearest::nearest;
+use super::readers::{
+    file_names, format, grace, ini_overrides, integer, level, listen, memory_limit, optional_path, path, seconds, size,
+    timeout, workers,
+};
+use super::table::{initial, settings};
+use super::value::{Mismatch, Value};
+use crate::program::logger::Format;
+
+settings! {
+    /// `[server]`: where to listen, what to serve, and how much to allow.
+    server: Server {
+        /// Addresses to listen on, at least one. `":8080"` and `"8080"` are every IPv4 address of
+        /// the machine, as in nginx; IPv6 is asked for by name: `[":8080", "[::]:8080"]`. An IPv6
+        /// socket therefore takes IPv6 only (`IPV6_V6ONLY`), and a peer's address is never an
+        /// IPv4 address in IPv6 clothes. Default: `127.0.0.1:8080`.
+        listen: Vec<SocketAddr> = listen(), "127.0.0.1:8080";
+        /// The directory that is served: an existing one, absolute here. Must be set.
+        document_root: PathBuf = path(), unset "must be set";
+        /// What a URL that names a directory stands for: the first of these that exists there.
+        /// Default: `index.php`, `index.html`.
+        index_files: Vec<String> = file_names(), "index.php,index.html";
+        /// PHP threads, which is how many scripts run at once: 1 to 1024. Default: `auto`, twice
+        /// the number of cores and at least 2.
+        workers: usize = workers(1, 1024), "auto";
+        /// Event loops, each a thread with its own share of the connections: 1 to 256. One feeds
+        /// several cores of PHP; more pay off where files dominate. Default: 1.
+        event_loops: usize = integer(1, 256), "1";
+        /// Requests that may wait for a PHP thread; one more is answered 503: 1 to 65536.
+        /// Default: 1024.
+        queue_max: usize = integer(1, 65536), "1024";
+        /// How long a request may wait for a PHP thread before it is answered 503: 1 ms to 24 h.
+        /// Default: 30 s.
+        queue_timeout: Duration = timeout(), "30s";
+        /// Connections open at once in each event loop; beyond, new ones are not accepted until
+        /// one closes: 1 to 1,000,000. Default: 10,000.
+        connections_max: usize = integer(1, 1_000_000), "10000";
+        /// Bytes of a request's head, request line and fields together; a longer one is answered
+        /// 431: 1 KiB to 64 KiB less one. Must be greater than `target_bytes_max`. Default:
+        /// 32 KiB.
+        head_bytes_max: usize = size(1024, 65535), "32K";
+        /// Fields of a request's head; more are answered 431: 1 to 1000. Default: 100.
+        fields_max: usize = integer(1, 1000), "100";
+        /// Bytes of a request target; a longer one is answered 414: 64 bytes to 64 KiB less one.
+        /// Default: 8 KiB.
+        target_bytes_max: usize = size(64, 65535), "8K";
+        /// Bytes of a request's content; more is answered 413: 1 byte to 1024 GiB. PHP's
+        /// `post_max_size` and `upload_max_filesize` follow it. Default: 64 MiB.
+        content_bytes_max: u64 = size(1, 1 << 40), "64M";
+        /// Bytes of a request's content that are kept in memory; content that is longer goes to
+        /// an unlinked file in `temp_dir`: 0 to 1 GiB. Default: 256 KiB.
+        content_memory_max: usize = size(0, 1 << 30), "256K";
+        /// The directory of temporary files, and of PHP's uploads: an existing one, absolute here.
+        /// Default: the system's (`TMPDIR`, or `/tmp`).
+        temp_dir: PathBuf = path(), unset "TMPDIR, or /tmp";
+        /// How long a request's head may take to arrive, from its first byte (on a new
+        /// connection, from its opening); then 408: 1 ms to 24 h. Default: 10 s.
+        head_timeout: Duration = timeout(), "10s";
+        /// How long a peer may pause while it sends content; then 408: 1 ms to 24 h. Default: 30 s.
+        content_timeout: Duration = timeout(), "30s";
+        /// How long a peer may take nothing of what we send; then the connection is closed: 1 ms
+        /// to 24 h. Default: 30 s.
+        write_timeout: Duration = timeout(), "30s";
+        /// How long a connection may be idle between two requests: 1 ms to 24 h. Default: 60 s.
+        keep_alive_timeout: Duration = timeout(), "60s";
+        /// Requests on one connection, after which it is closed politely; 0 is without limit: 0 to
+        /// 4,294,967,295. A limit lets the connections of a proxy spread over the event loops
+        /// again; at the default one request in ten thousand pays for a new connection.
+        /// Default: 10,000.
+        keep_alive_requests_max: u32 = integer(0, i64::from(u32::MAX)), "10000";
+        /// How long a refused request's rest is read and thrown away, so that the peer gets to
+        /// see our answer: 1 ms to 24 h. Default: 2 s.
+        linger_timeout: Duration = timeout(), "2s";
+        /// How long requests in flight may take to end after SIGTERM or SIGINT: 0 to 1 h.
+        /// Default: 30 s.
+        drain_timeout: Duration = grace(), "30s";
+    }
+    /// `[php]`: the engine. What is left out here is for the ini file to say, and then for the
+    /// built-in profile (module `php_ini`).
+    php: Php {
+        /// How long a script may run, in whole seconds of wall-clock time; 0 is without limit: up
+        /// to 86400. Unless set, what `ini_file` says, or else 30 s.
+        max_execution_time: Option<Duration> = seconds(86_400), unset "as in ini_file, or 30";
+        /// Memory that a script may take, in PHP's shorthand; `-1` is without limit. Unless set,
+        /// what `ini_file` says, or else `128M`.
+        memory_limit: Option<String> = memory_limit(), unset "as in ini_file, or 128M";
+        /// A php.ini to read: an existing file, absolute here. Default: none.
+        ini_file: Option<PathBuf> = optional_path(), unset "none";
+        /// Directives that win over everything: a name and a value each, the value as it would
+        /// stand in php.ini but without quotes. Each source adds to those below it, and the later
+        /// one of a name wins. Default: none.
+        ini_overrides: Vec<(String, String)> = ini_overrides(), unset "none" => extend;
+    }
+    /// `[logging]`: what is logged, to standard error.
+    logging: Logging {
+        /// The least important level that is logged, or `off`. Default: `info`.
+        level: LevelFilter = level(), "info";
+        /// Lines for people, or one JSON object a line. Default: `pretty`.
+        format: Format = format(), "pretty";
+    }
+}
+
+/// A key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Section and name: `server.head_timeout`.
+    pub name: &'static str,
+    /// What holds while nobody sets it.
+    pub default: Unset,
+    pub(super) set: Set,
+}
+
+/// What holds while nobody sets a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unset {
+    /// This value, as one would write it on the command line.
+    Value(&'static str),
+    /// Something that is not a value of the key; in words.
+    Words(&'static str),
+}
+
+/// Reads a value into its field. The path is where relative paths start.
+pub(super) type Set = fn(&mut Config, &Value, &Path) -> Result<(), Mismatch>;
+
+impl Key {
+    /// The key of this name, spelt in full.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The environment variable that sets it: `EPHPM_SERVER_HEAD_TIMEOUT`.
+    pub fn variable(&self) -> String {
+        format!("EPHPM_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// What to say of a key that does not exist: it may be misspelt, or stand in the wrong
+    /// section or in none.
+    pub(in crate::program) fn unknown(name: &str) -> String {
+        let (section, bare) = name.rsplit_once('.').unwrap_or(("", name));
+        let is_elsewhere = |key: &&Self| key.name != format!("{section}.{}", key.bare_name());
+        let mut keys: Vec<&Self> = KEYS.iter().collect();
+        keys.sort_by_key(is_elsewhere);
+        match nearest(bare, keys, |key| key.bare_name()) {
+            Some(key) => format!("unknown key, did you mean {}?", key.name),
+            None => "unknown key (ephpm --help lists them all)".to_owned(),
+        }
+    }
+
+    /// The name without its section: `head_timeout`.
+    pub(super) fn bare_name(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(_, bare)| bare)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Key {}
+
+/// What a site is run for, which decides the PHP profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// For visitors: errors go to the log.
+    Production,
+    /// For its author (`ephpm serve`): errors are displayed and changes are seen at once.
+    Development,
+}

@@ -1,0 +1,11 @@
+//! The program around the server: what is said on its command line and in its configuration, and
+//! how it logs.
+//!
+//! This is the top layer. It turns text into plain structs, fills the options of the layers below
+//! from them, and starts and stops those layers in order; they do not know it.
+
+pub mod cli;
+pub mod config;
+pub mod logger;
+pub mod php_ini;
+pub mod version;
