@@ -9,9 +9,13 @@ configure_flags() {
     # No CLI, CGI or phpdbg: the server is the only front end. Zend signals are useless with threads and cost
     # system calls in each request. The paths only end up in PHP's built-in defaults.
     printf '%s\n' --prefix=/usr/local --with-config-file-path=/etc/ephpm --disable-cli --disable-cgi --disable-phpdbg \
-        --disable-all --enable-embed=static --disable-debug --disable-rpath --disable-zend-signals \
-        --enable-zend-max-execution-timers
-    [[ $zts == 0 ]] || echo --enable-zts
+        --disable-all --enable-embed=static --disable-debug --disable-rpath --disable-zend-signals
+    # The timers are per thread and do not compile without threads, although configure would let us.
+    if [[ $zts == 1 ]]; then
+        printf '%s\n' --enable-zend-max-execution-timers --enable-zts
+    else
+        echo --disable-zend-max-execution-timers
+    fi
     # From 8.5 on opcache is always there and always static.
     [[ $php_version != 8.[0-4].* ]] || echo --enable-opcache
     suite_column "$suite" 2
@@ -105,7 +109,7 @@ compile() {
     total=$(make -n libphp.la 2>/dev/null | grep -c -e '--mode=compile') || true
     say "[3/5] compile: $total files, $jobs at a time (log: $log)"
     : >"$log"
-    report_progress "$log" "$total" 9>&- &
+    report_progress "$log" "$total" "$BASHPID" 9>&- &
     reporter=$!
     # In the foreground, so that Ctrl-C reaches it.
     if ! make -j"$jobs" libphp.la >>"$log" 2>&1; then
@@ -118,10 +122,11 @@ compile() {
     [[ -f libs/libphp.a ]] || build_failed compile "$log"
 }
 
-# One line that is rewritten on a terminal; elsewhere a line at each twentieth of the way.
+# One line that is rewritten on a terminal; elsewhere a line at each twentieth of the way. Ends with process $3 at
+# the latest.
 report_progress() {
-    local log=$1 total=$2 done=0 last=-1 started=$SECONDS line
-    while sleep 1; do
+    local log=$1 total=$2 builder=$3 done=0 last=-1 started=$SECONDS line
+    while sleep 1 && kill -0 "$builder" 2>/dev/null; do
         done=$(grep -c -e '--mode=compile' "$log") || true
         line="compile $done/$total files, $((total ? 100 * done / total : 0)) %, $((SECONDS - started)) s"
         if [[ -t 2 ]]; then
