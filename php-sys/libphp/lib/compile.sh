@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # here, suite and zts are set by build, the rest by source.sh
+# shellcheck shell=bash disable=SC2154 # here, suite, zts and cc are set by build, the rest by source.sh
 # From the source to a result directory: unpack, patch, configure, compile, install.
 
 # Raise it when the steps below change in a way that changes what comes out; it is a part of the cache key.
@@ -27,7 +27,7 @@ compiler_flags() {
 }
 
 compiler_version() {
-    "${CC:-cc}" --version | head -n 1
+    "${cc[@]}" --version | head -n 1
 }
 
 # Everything that decides what the result is; its hash is in the name of the result directory.
@@ -37,7 +37,9 @@ build_inputs() {
     configure_flags
     compiler_flags
     compiler_version
-    "${CC:-cc}" -dumpmachine
+    "${cc[@]}" -dumpmachine
+    # configure takes these from the environment.
+    [[ -z ${CPPFLAGS:-}${LDFLAGS:-}${LIBS:-} ]] || echo "environment ${CPPFLAGS:-} ${LDFLAGS:-} ${LIBS:-}"
     cat "$here"/patches/*.sed
 }
 
@@ -70,7 +72,7 @@ build_libphp() {
 # What configure would find out one at a time, said at once.
 check_tools_and_libraries() {
     local tool module missing=()
-    for tool in "${CC:-cc}" "${CXX:-c++}" make pkg-config tar xz nm; do
+    for tool in make pkg-config tar xz nm; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     ((${#missing[@]} == 0)) || die "missing: ${missing[*]}" "on Debian or Ubuntu: $here/system-packages build"
