@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # here, suite and zts are set by build, php_version by source.sh
+# shellcheck shell=bash disable=SC2154 # here, suite, zts and cc are set by build, php_version by source.sh
 # Is what was built what was asked for? Asked of the thing itself: a program is linked with it and run.
 
 # Checks the libphp in $1; $2 is where the log goes; writes what it found to $3.
@@ -23,7 +23,8 @@ link_and_run_probe() {
     # From 8.5 on opcache is an ordinary module and registers itself.
     opcache=$(nm "$dir/lib/libphp.a" 2>/dev/null | grep -c ' [DR] zend_extension_entry$') || true
     ((opcache <= 1)) || { echo "zend_extension_entry is defined $opcache times" >&2; return 1; }
-    "${CC:-cc}" -O1 -fPIE -pie -pthread -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1 -DOPCACHE_IS_ZEND_EXTENSION="$opcache" \
+    "${cc[@]}" -O1 -fPIE -pie -ftls-model=local-exec -pthread -D_GNU_SOURCE \
+        -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1 -DOPCACHE_IS_ZEND_EXTENSION="$opcache" \
         -I"$php" -I"$php/main" -I"$php/TSRM" -I"$php/Zend" -I"$php/sapi/embed" \
         "$here/probe.c" -o "$program" "$dir/lib/libphp.a" "${libraries[@]}" -pthread -ldl -lm >&2 || return
     # No php.ini of the machine, nor its additions, may have a say.

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # here, suite and zts are set by build, the rest by source.sh
+# shellcheck shell=bash disable=SC2154 # here, suite, zts and cc are set by build, the rest by source.sh
 # From the source to a result directory: unpack, patch, configure, compile, install.
 
 # Raise it when the steps below change in a way that changes what comes out; it is a part of the cache key.
@@ -9,9 +9,13 @@ configure_flags() {
     # No CLI, CGI or phpdbg: the server is the only front end. Zend signals are useless with threads and cost
     # system calls in each request. The paths only end up in PHP's built-in defaults.
     printf '%s\n' --prefix=/usr/local --with-config-file-path=/etc/ephpm --disable-cli --disable-cgi --disable-phpdbg \
-        --disable-all --enable-embed=static --disable-debug --disable-rpath --disable-zend-signals \
-        --enable-zend-max-execution-timers
-    [[ $zts == 0 ]] || echo --enable-zts
+        --disable-all --enable-embed=static --disable-debug --disable-rpath --disable-zend-signals
+    # The timers are per thread and do not compile without threads, although configure would let us.
+    if [[ $zts == 1 ]]; then
+        printf '%s\n' --enable-zend-max-execution-timers --enable-zts
+    else
+        echo --disable-zend-max-execution-timers
+    fi
     # From 8.5 on opcache is always there and always static.
     [[ $php_version != 8.[0-4].* ]] || echo --enable-opcache
     suite_column "$suite" 2
@@ -23,7 +27,7 @@ compiler_flags() {
 }
 
 compiler_version() {
-    "${CC:-cc}" --version | head -n 1
+    "${cc[@]}" --version | head -n 1
 }
 
 # Everything that decides what the result is; its hash is in the name of the result directory.
@@ -33,7 +37,9 @@ build_inputs() {
     configure_flags
     compiler_flags
     compiler_version
-    "${CC:-cc}" -dumpmachine
+    "${cc[@]}" -dumpmachine
+    # configure takes these from the environment.
+    [[ -z ${CPPFLAGS:-}${LDFLAGS:-}${LIBS:-} ]] || echo "environment ${CPPFLAGS:-} ${LDFLAGS:-} ${LIBS:-}"
     cat "$here"/patches/*.sed
 }
 
@@ -66,7 +72,7 @@ build_libphp() {
 # What configure would find out one at a time, said at once.
 check_tools_and_libraries() {
     local tool module missing=()
-    for tool in "${CC:-cc}" "${CXX:-c++}" make pkg-config tar xz nm; do
+    for tool in make pkg-config tar xz nm; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     ((${#missing[@]} == 0)) || die "missing: ${missing[*]}" "on Debian or Ubuntu: $here/system-packages build"
@@ -105,7 +111,7 @@ compile() {
     total=$(make -n libphp.la 2>/dev/null | grep -c -e '--mode=compile') || true
     say "[3/5] compile: $total files, $jobs at a time (log: $log)"
     : >"$log"
-    report_progress "$log" "$total" 9>&- &
+    report_progress "$log" "$total" "$BASHPID" 9>&- &
     reporter=$!
     # In the foreground, so that Ctrl-C reaches it.
     if ! make -j"$jobs" libphp.la >>"$log" 2>&1; then
@@ -118,10 +124,11 @@ compile() {
     [[ -f libs/libphp.a ]] || build_failed compile "$log"
 }
 
-# One line that is rewritten on a terminal; elsewhere a line at each twentieth of the way.
+# One line that is rewritten on a terminal; elsewhere a line at each twentieth of the way. Ends with process $3 at
+# the latest.
 report_progress() {
-    local log=$1 total=$2 done=0 last=-1 started=$SECONDS line
-    while sleep 1; do
+    local log=$1 total=$2 builder=$3 done=0 last=-1 started=$SECONDS line
+    while sleep 1 && kill -0 "$builder" 2>/dev/null; do
         done=$(grep -c -e '--mode=compile' "$log") || true
         line="compile $done/$total files, $((total ? 100 * done / total : 0)) %, $((SECONDS - started)) s"
         if [[ -t 2 ]]; then

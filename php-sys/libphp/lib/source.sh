@@ -55,7 +55,7 @@ newest_cached() {
 # has to be root. The mirror is the one which the machine already uses.
 fetch_from_distribution() {
     command -v apt-get >/dev/null || return 1
-    local wanted=$1 branch id release mirrors version
+    local wanted=$1 branch id release mirrors version versions
     branch=$(cut -d. -f1,2 <<<"$wanted")
     id=$(. /etc/os-release && echo "$ID")
     release=$(awk -v php="$branch" -v id="$id" '$1 == php && $2 == id { print $3; exit }' "$here/distributions")
@@ -68,15 +68,16 @@ fetch_from_distribution() {
     write_apt_sources "$release" "$mirrors" >"$apt_dir/sources/php.sources"
 
     say "source: php$branch of $id $release"
-    if ! private_apt apt-get update --error-on=any >"$apt_dir/log" 2>&1; then
+    # Other people's repositories are among the places and have no such release: that is no failure.
+    private_apt apt-get update >"$apt_dir/log" 2>&1 || true
+    versions=$(private_apt apt-cache showsrc --only-source "php$branch" 2>/dev/null |
+        sed -n 's/^Version: //p' | sort -Vru) || true
+    if [[ -z $versions ]]; then
         say "source: $id $release cannot be read; apt's last words:"
         grep -E '^(E|W|Err)' "$apt_dir/log" | tail -n 5 | sed 's/^/        /' >&2 || true
-        rm -rf "$apt_dir"
-        return 1
     fi
     # A mirror may lack the newest version for a while: the next one will do.
-    for version in $(private_apt apt-cache showsrc --only-source "php$branch" 2>/dev/null |
-        sed -n 's/^Version: //p' | sort -Vru); do
+    for version in $versions; do
         [[ $wanted == "$branch" || $version == "$wanted"-* || $version == "$wanted"+* ]] || continue
         if (cd "$apt_dir/download" &&
             private_apt apt-get source --download-only --tar-only "php$branch=$version" >>"$apt_dir/log" 2>&1); then
@@ -84,7 +85,7 @@ fetch_from_distribution() {
         fi
         say "source: $version is not on this mirror (yet)"
     done
-    say "source: no source package of PHP $wanted there"
+    [[ -z $versions ]] || say "source: no source package of PHP $wanted there"
     rm -rf "$apt_dir"
     return 1
 }
