@@ -18,6 +18,7 @@ use ephpm::http::headers::Headers;
 use ephpm::http::message::{ContentLength, Peer, Request, Version};
 use ephpm::http::method::Method;
 use ephpm::php::{Info, Php, PhpOptions, Pool, PoolOptions};
+use ephpm::site::server_vars::ServerOptions;
 
 /// A response, pulled to its end.
 #[derive(Debug, Default)]
@@ -117,7 +118,7 @@ fn dispatch() -> Arc<dyn Dispatch> {
             let php = Php::start(&options).unwrap();
             assert!(php.info().opcache);
             assert!(php.extensions().iter().any(|extension| extension.name == "ephpm"));
-            let pool = Pool::start(&php, &PoolOptions { threads: 4, queue_max: 1000 }).unwrap();
+            let pool = Pool::start(&php, &PoolOptions { threads: 4, queue_max: 1000, server: ServerOptions::default() }).unwrap();
             sender.send(pool.dispatch()).unwrap();
             loop {
                 thread::park();
@@ -129,45 +130,64 @@ fn dispatch() -> Arc<dyn Dispatch> {
 
 /// One exchange with a bell of its own.
 struct Exchange {
-    handle: Handle,
+    /// `None` when the client has left.
+    handle: Option<Handle>,
     bell: Arc<Bell>,
     rings: Receiver<()>,
+    /// PHP is done with it.
+    released: bool,
 }
 
 impl Exchange {
     fn submit(ask: Ask) -> Self {
         let (sender, rings) = mpsc::channel();
         let sender = Mutex::new(sender);
-        let wake = move || drop(sender.lock().unwrap().send(()));
+        let wake = move || {
+            // Nobody listens any more once the test has what it wants.
+            let _ = sender.lock().unwrap().send(());
+        };
         let bell = Arc::new(Bell::new(1, Box::new(wake)));
         let tag = Tag { connection: Key::from_bits(0), stream: 0 };
         let (handle, responder) = exchange::new(ask.job(), tag, Arc::clone(&bell));
         assert!(dispatch().submit(responder).is_ok(), "the queue is full");
-        Self { handle, bell, rings }
+        Self { handle: Some(handle), bell, rings, released: false }
     }
 
-    /// Waits until there is news; returns whether PHP is done.
-    fn wait(&self) -> bool {
+    fn handle(&mut self) -> &mut Handle {
+        self.handle.as_mut().expect("the client is there")
+    }
+
+    fn leave(&mut self) {
+        self.handle = None;
+    }
+
+    /// Waits until there is news.
+    fn wait(&mut self) {
         while self.bell.park() {
-            self.rings.recv_timeout(Duration::from_secs(30)).expect("PHP answers within 30 seconds");
+            self.rings.recv_timeout(Duration::from_secs(30)).expect("PHP has news within 30 seconds");
         }
-        let mut released = false;
-        while let Some(rung) = self.bell.pop() {
-            released |= rung.released;
+        while let Some(news) = self.bell.pop() {
+            self.released |= news.take().released;
         }
-        released
+    }
+
+    fn wait_until_released(&mut self) {
+        while !self.released {
+            self.wait();
+        }
     }
 
     /// The next piece, waiting for it.
     fn pull(&mut self) -> Pull {
         loop {
-            match self.handle.poll() {
+            match self.handle().poll() {
                 Pull::Pending => self.wait(),
                 pull => return pull,
             };
         }
     }
 
+    /// The rest of the response.
     fn answer(mut self) -> Answer {
         let mut answer = Answer::default();
         loop {
@@ -180,13 +200,11 @@ impl Exchange {
                 }
                 Pull::Content(bytes) => answer.body.extend_from_slice(&bytes),
                 Pull::Pending => unreachable!("pull() waits"),
-                Pull::End => answer.complete = true,
-                Pull::Failed => {}
-            }
-            if answer.complete || matches!(self.handle.poll(), Pull::Failed) {
-                return answer;
+                Pull::End => break answer.complete = true,
+                Pull::Failed => break,
             }
         }
+        answer
     }
 }
 
@@ -256,7 +274,7 @@ fn endings() {
     let cases = [
         ("exit", 200, "before text shutdown destructor"),
         ("fatal", 500, "before shutdown"),
-        ("exception", 500, "before shutdown"),
+        ("exception", 500, "before shutdown destructor"),
         ("code", 418, "before shutdown destructor"),
         ("none", 200, "before after shutdown destructor"),
     ];
@@ -313,7 +331,7 @@ fn a_finished_response_ends_while_the_script_runs() {
     assert!(matches!(exchange.pull(), Pull::Head(_, ContentLength::Exact(4))));
     assert!(matches!(exchange.pull(), Pull::Content(bytes) if bytes == "seen"));
     assert!(matches!(exchange.pull(), Pull::End));
-    while !exchange.wait() {}
+    exchange.wait_until_released();
 }
 
 #[test]
@@ -321,17 +339,8 @@ fn a_client_that_leaves_ends_the_script() {
     let marker = std::env::temp_dir().join(format!("ephpm-abort-{}", std::process::id()));
     let mut exchange = Exchange::submit(Ask::get("/abort.php", format!("marker={}", marker.display())));
     assert!(matches!(exchange.pull(), Pull::Head(..)));
-    let Exchange { handle, bell, rings } = exchange;
-    drop(handle);
-    let mut released = false;
-    while !released {
-        while bell.park() {
-            rings.recv_timeout(Duration::from_secs(30)).expect("the script ends");
-        }
-        while let Some(rung) = bell.pop() {
-            released |= rung.released;
-        }
-    }
+    exchange.leave();
+    exchange.wait_until_released();
     assert_eq!(std::fs::read_to_string(&marker).unwrap(), "aborted 1");
     std::fs::remove_file(marker).unwrap();
 }
@@ -342,7 +351,7 @@ fn a_request_whose_client_left_in_the_queue_is_not_run() {
     // As many as there are threads, and then one that nobody waits for.
     let busy: Vec<_> = (0..4).map(|_| Exchange::submit(Ask::get("/sleep.php", ""))).collect();
     let mut skipped = Exchange::submit(Ask::get("/mark.php", format!("marker={}", marker.display())));
-    if skipped.handle.cancel() {
+    if skipped.handle().cancel() {
         let last = Exchange::submit(Ask::get("/hello.php", "n=1"));
         assert_eq!(last.answer().text(), "Hello 1");
         assert!(!marker.exists());

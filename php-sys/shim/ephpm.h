@@ -152,6 +152,8 @@ typedef struct ephpm_interrupt {
 typedef struct ephpm_info {
 	/** "8.4.1" */
 	const char *version;
+	/** The engine's: "4.4.1" */
+	const char *zend_version;
 	/** 80401 */
 	uint32_t version_id;
 	/** Thread safety: without it one thread at most may be attached. */

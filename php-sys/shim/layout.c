@@ -47,6 +47,7 @@ static const ephpm_layout layouts[] = {
 	FIELD(ephpm_interrupt, thread),
 	STRUCT(ephpm_info),
 	FIELD(ephpm_info, version),
+	FIELD(ephpm_info, zend_version),
 	FIELD(ephpm_info, version_id),
 	FIELD(ephpm_info, zts),
 	FIELD(ephpm_info, debug),

@@ -175,6 +175,7 @@ ephpm_info ephpm_describe(void)
 {
 	ephpm_info info = {
 		.version = PHP_VERSION,
+		.zend_version = ZEND_VERSION,
 		.version_id = PHP_VERSION_ID,
 #ifdef ZTS
 		.zts = true,

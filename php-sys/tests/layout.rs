@@ -51,7 +51,7 @@ fn structs_are_laid_out_as_in_c() {
             executable_location: Text, version: Text, threads: u32,
         }
         ephpm_interrupt { vm_interrupt: *mut std::ffi::c_void, timed_out: *mut std::ffi::c_void, thread: usize }
-        ephpm_info { version: Text, version_id: u32, zts: bool, debug: bool, opcache: bool }
+        ephpm_info { version: Text, zend_version: Text, version_id: u32, zts: bool, debug: bool, opcache: bool }
         ephpm_extension { name: Text, version: Text }
         ephpm_io {}
         ephpm_startup_result {}

@@ -9,11 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::arena::Arena;
+use super::request::RequestArena;
 use super::runtime::{Attachment, Info, InterruptSlot, Php};
 use super::sapi::{self, Health};
 use crate::base::queue::{Consumer, Queue};
 use crate::exchange::{Dispatch, Responder};
+use crate::site::server_vars::ServerOptions;
 
 /// PHP measures its stack limit against the thread's stack (`zend.max_allowed_stack_size`); 8 MiB is what a main
 /// thread has. Only what is used takes memory.
@@ -28,6 +29,8 @@ pub struct PoolOptions {
     pub threads: usize,
     /// How many requests may wait for a thread.
     pub queue_max: usize,
+    /// What `$_SERVER` says of the server.
+    pub server: ServerOptions,
 }
 
 /// PHP threads at work. Requests come through [`dispatch`](Self::dispatch).
@@ -44,6 +47,7 @@ pub struct Stuck(pub usize);
 #[derive(Debug)]
 struct Shared {
     queue: Queue<Box<Responder>>,
+    server: ServerOptions,
     workers: Vec<Worker>,
     /// How many threads have not ended.
     alive: Mutex<usize>,
@@ -84,6 +88,7 @@ impl Pool {
     pub fn start(_php: &Php, options: &PoolOptions) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Queue::new(options.queue_max.max(1)),
+            server: options.server.clone(),
             workers: (0..threads(options)).map(|_| Worker::new()).collect(),
             alive: Mutex::new(0),
             ended: Condvar::new(),
@@ -171,7 +176,7 @@ impl Shared {
     fn work(&self, number: usize) {
         let worker = &self.workers[number];
         let consumer = Consumer::new();
-        let mut arena = Arena::default();
+        let mut arena = RequestArena::default();
         loop {
             worker.enter(State::Starting);
             let attachment = Attachment::new(Arc::clone(&worker.interrupt));
@@ -186,7 +191,7 @@ impl Shared {
     }
 
     /// Serves requests until the queue is closed or one of them has made the thread unhealthy.
-    fn serve(&self, worker: &Worker, consumer: &Consumer, attachment: &Attachment, arena: &mut Arena) -> Health {
+    fn serve(&self, worker: &Worker, consumer: &Consumer, attachment: &Attachment, arena: &mut RequestArena) -> Health {
         loop {
             worker.enter(State::Waiting);
             let Some(mut responder) = self.queue.pop(consumer) else { return Health::Healthy };
@@ -195,7 +200,7 @@ impl Shared {
                 continue;
             }
             worker.enter(State::Running);
-            let request = arena.request(responder.job(), |_| ());
+            let request = arena.request(responder.job(), &self.server);
             if sapi::execute(attachment, &request, responder) == Health::Unhealthy {
                 return Health::Unhealthy;
             }

@@ -55,6 +55,8 @@ pub enum StartError {
 pub struct Info {
     /// "8.4.1"
     pub version: &'static str,
+    /// The engine's version: "4.4.1"
+    pub zend_version: &'static str,
     /// Whether several threads can run scripts.
     pub zts: bool,
     /// Whether it is a debug build, which is slow.
@@ -166,10 +168,11 @@ impl Info {
     pub fn of_libphp() -> Self {
         // SAFETY: no precondition.
         let raw = unsafe { ephpm_describe() };
-        // SAFETY: a constant string.
-        let version = unsafe { CStr::from_ptr(raw.version) };
+        // SAFETY: constant strings.
+        let [version, zend_version] = [raw.version, raw.zend_version].map(|text| unsafe { CStr::from_ptr(text) });
         Self {
             version: version.to_str().expect("PHP's version is ASCII"),
+            zend_version: zend_version.to_str().expect("PHP's version is ASCII"),
             zts: raw.zts,
             debug: raw.debug,
             opcache: raw.opcache,

@@ -9,7 +9,7 @@ use std::slice;
 
 use php_sys::{ephpm_execute, ephpm_io, ephpm_outcome, ephpm_sapi, ephpm_str};
 
-use super::arena::ArenaRequest;
+use super::request::ArenaRequest;
 use super::response::response;
 use super::runtime::Attachment;
 use crate::exchange::{Aborted, Responder};
