@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "NUL byte")]
+    #[should_panic]
     fn a_path_with_a_nul_is_no_other_path() {
         let mut job = job("/", &[]);
         job.script.name = b"/a.php\0.jpg".to_vec();
