@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # here, suite, zts and cc are set by build, the rest by source.sh
+# shellcheck shell=bash disable=SC2154 # here, suite, zts, cc and branch_minor are set by build, the rest by source.sh
 # From the source to a result directory: unpack, patch, configure, compile, install.
 
 # Raise it when the steps below change in a way that changes what comes out; it is a part of the cache key.
@@ -17,7 +17,7 @@ configure_flags() {
         echo --disable-zend-max-execution-timers
     fi
     # From 8.5 on opcache is always there and always static.
-    [[ $php_version != 8.[0-4].* ]] || echo --enable-opcache
+    ((branch_minor > 4)) || echo --enable-opcache
     suite_column "$suite" 2
 }
 
@@ -32,6 +32,7 @@ compiler_version() {
 
 # Everything that decides what the result is; its hash is in the name of the result directory.
 build_inputs() {
+    local script
     echo "recipe $recipe"
     echo "source $source_id"
     configure_flags
@@ -40,7 +41,7 @@ build_inputs() {
     "${cc[@]}" -dumpmachine
     # configure takes these from the environment.
     [[ -z ${CPPFLAGS:-}${LDFLAGS:-}${LIBS:-} ]] || echo "environment ${CPPFLAGS:-} ${LDFLAGS:-} ${LIBS:-}"
-    cat "$here"/patches/*.sed
+    patches | while IFS='|' read -r script _; do cat "$script"; done
 }
 
 # Builds into $1, which does not exist yet; $2 is a scratch directory, $3 a prefix for names of log files.
@@ -95,13 +96,22 @@ unpack_for_build() {
     fi
 }
 
+# Prints "script|file" for each patch that this version of PHP needs.
+patches() {
+    local script file last
+    sed '/^#/d; s/[[:space:]]*|[[:space:]]*/|/g' "$here/patches/series" | while IFS='|' read -r script file last; do
+        [[ $last != - ]] && ((branch_minor > ${last#8.})) && continue
+        echo "$here/patches/$script|$file"
+    done
+}
+
 apply_patches() {
-    sed -i -f "$here/patches/tls-local-exec.sed" TSRM/TSRM.h
-    if [[ $php_version == 8.[0-4].* ]]; then
-        cp configure configure.unpatched
-        sed -i -f "$here/patches/opcache-static.sed" configure
-        ! cmp -s configure configure.unpatched || die "patches/opcache-static.sed does not fit PHP $php_version"
-    fi
+    local script file
+    patches | while IFS='|' read -r script file; do
+        cp "$file" "$file.unpatched"
+        sed -i -f "$script" "$file"
+        ! cmp -s "$file" "$file.unpatched" || die "$script does not fit $file of PHP $php_version"
+    done
 }
 
 compile() {
