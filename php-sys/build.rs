@@ -1,2 +1,116 @@
-//! Locates libphp, compiles the shim and generates the bindings.
-fn main() {}
+//! Locates libphp, compiles the shim against it and generates the bindings.
+//!
+//! `libphp/build` decides which libphp it is and builds one if it must. What this script learns is handed to
+//! dependants as `DEP_PHP_DIR`, and as `DEP_PHP_LINK_ARGS` what only they can tell the linker.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// All C files of the shim, in `shim/`.
+const SHIM: [&str; 5] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c"];
+
+/// What `libphp/build` listens to.
+const OPTIONS: [&str; 9] =
+    ["CC", "CXX", "EPHPM_CACHE", "LIBPHP_DIR", "PHP_CFLAGS", "PHP_SOURCE", "PHP_SUITE", "PHP_VERSION", "PHP_ZTS"];
+
+fn main() {
+    for option in OPTIONS {
+        println!("cargo::rerun-if-env-changed={option}");
+    }
+    println!("cargo::rerun-if-changed=libphp");
+    println!("cargo::rerun-if-changed=shim");
+
+    let libphp = locate_libphp();
+    let archive = libphp.join("lib/libphp.a");
+    println!("cargo::rerun-if-changed={}", archive.display());
+    println!("cargo::metadata=dir={}", libphp.display());
+
+    compile_shim(&libphp.join("include/php"), has_zend_extension(&archive));
+    generate_bindings();
+    link(&libphp);
+}
+
+/// Runs `libphp/build`, which prints the directory of the result last.
+fn locate_libphp() -> PathBuf {
+    let output = Command::new("libphp/build")
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .expect("php-sys/libphp/build cannot be run: it needs bash");
+    assert!(
+        output.status.success(),
+        "there is no libphp: php-sys/libphp/build failed, see above; LIBPHP_DIR names one that exists already"
+    );
+    let text = String::from_utf8(output.stdout).expect("the path of libphp is not UTF-8");
+    let directory = text.lines().last().expect("php-sys/libphp/build printed no directory");
+    PathBuf::from(directory)
+}
+
+/// Whether OPcache is in the archive as a Zend extension, which the shim has to register (PHP up to 8.4).
+fn has_zend_extension(archive: &Path) -> bool {
+    let output = Command::new("nm")
+        .args(["--extern-only", "--defined-only"])
+        .arg(archive)
+        .output()
+        .expect("nm cannot be run: it comes with the linker (binutils)");
+    output.stdout.split(|byte| *byte == b'\n').any(|line| line.ends_with(b" zend_extension_entry"))
+}
+
+fn compile_shim(include: &Path, opcache_is_zend_extension: bool) {
+    let mut build = cc::Build::new();
+    build
+        .files(SHIM.map(|file| Path::new("shim").join(file)))
+        // The code of an executable, as libphp's own is, so that PHP's thread-local storage is one load away.
+        .pic(false)
+        .flag("-fPIE")
+        .flag("-fvisibility=hidden")
+        .opt_level(2)
+        .warnings(true)
+        .extra_warnings(true)
+        .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1");
+    for directory in ["", "main", "Zend", "TSRM"] {
+        // As system headers: their warnings are not ours.
+        build.flag("-isystem").flag(include.join(directory).to_str().expect("the path of libphp is not UTF-8"));
+    }
+    if opcache_is_zend_extension {
+        build.define("EPHPM_OPCACHE_ZEND_EXTENSION", "1");
+    }
+    build.compile("ephpm_shim");
+}
+
+fn generate_bindings() {
+    let target = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("bindings.rs");
+    bindgen::Builder::default()
+        .header("shim/ephpm.h")
+        .allowlist_item("ephpm_.*")
+        .use_core()
+        // A C function may return a number that is no variant: an integer newtype has no undefined behaviour then.
+        .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
+        .prepend_enum_name(false)
+        .layout_tests(true)
+        .rust_edition(bindgen::RustEdition::Edition2024)
+        .generate()
+        .expect("bindgen cannot read shim/ephpm.h: it needs libclang")
+        .write_to_file(target)
+        .expect("OUT_DIR can be written");
+}
+
+/// Turns the linker's arguments in link.txt into cargo's words, which reach whoever links in the end. Cargo has no
+/// word for other arguments than `-l` and `-L`: those become `DEP_PHP_LINK_ARGS`, one a line.
+fn link(libphp: &Path) {
+    println!("cargo::rustc-link-search=native={}", libphp.join("lib").display());
+    println!("cargo::rustc-link-lib=static:-bundle=php");
+
+    let arguments = std::fs::read_to_string(libphp.join("link.txt")).expect("libphp has a link.txt");
+    let mut others = Vec::new();
+    for argument in arguments.lines().map(str::trim).filter(|argument| !argument.is_empty()) {
+        if let Some(name) = argument.strip_prefix("-l") {
+            println!("cargo::rustc-link-lib=dylib={name}");
+        } else if let Some(directory) = argument.strip_prefix("-L") {
+            println!("cargo::rustc-link-search=native={directory}");
+        } else {
+            others.push(argument);
+        }
+    }
+    println!("cargo::metadata=link_args={}", others.join(" "));
+}

@@ -2,6 +2,7 @@
 
 pub mod chunk;
 pub mod limits;
+pub mod queue;
 pub mod send_queue;
 pub mod slab;
 pub mod sys;

@@ -1,0 +1,215 @@
+/*
+ * The seam between ePHPm and PHP: everything that crosses it is declared here, in C99 types only.
+ *
+ * Rust owns threads and loops, C owns Zend. No Zend type appears below, so that the bindings are the same for
+ * every version and build of PHP. The words are those of php-src's main/SAPI.h.
+ *
+ * Four rules hold throughout:
+ *  - No callback may call back into PHP, nor unwind. It returns a value, and the shim raises what that value
+ *    means once the frame of the callback is gone: PHP's errors are longjmps (zend_bailout), which must not
+ *    pass over a Rust frame.
+ *  - What a pointer given to a function points to is borrowed for that call, unless its comment says more.
+ *  - ephpm_startup() and ephpm_shutdown() run on the same thread.
+ *  - ephpm_execute() runs only on a thread between ephpm_thread_attach() and ephpm_thread_detach().
+ */
+#ifndef EPHPM_H
+#define EPHPM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Bytes with a length. Not terminated, unless the place where it is used says so. */
+typedef struct ephpm_str {
+	/** The first byte; never NULL, not even when `len` is 0. */
+	const char *ptr;
+	/** How many bytes there are. */
+	size_t len;
+} ephpm_str;
+
+/** A name with its value. Both are followed by a NUL byte which their lengths do not count. */
+typedef struct ephpm_var {
+	/** The name, not empty. */
+	ephpm_str name;
+	/** The value, perhaps empty. */
+	ephpm_str value;
+} ephpm_var;
+
+/** A request, as `sapi_request_info` wants it. Strings end in a NUL byte. */
+typedef struct ephpm_request {
+	/** The method, in the case in which the client wrote it: PHP parses a form only for exactly "POST". */
+	const char *method;
+	/** The request target as the client sent it, with its query. */
+	const char *request_uri;
+	/** What follows the `?`, or "": never NULL. */
+	const char *query_string;
+	/** The Content-Type field, or NULL when there is none; "" would not mean the same. */
+	const char *content_type;
+	/** The Cookie field, several joined with "; ", or NULL when there is none. */
+	const char *cookie;
+	/** The Authorization field, from which PHP_AUTH_USER and its like are made, or NULL when there is none. */
+	const char *authorization;
+	/** The script to run: an absolute path of a file that exists. */
+	const char *path_translated;
+	/** The size of the content in bytes, 0 when there is none. */
+	int64_t content_length;
+	/** When the request arrived, in seconds since the epoch: `$_SERVER['REQUEST_TIME_FLOAT']`. */
+	double request_time;
+	/** What `$_SERVER` is made of. Names are valid as they are: PHP would change a dot, a space or a bracket. */
+	const ephpm_var *server;
+	/** How many variables `server` has. */
+	size_t server_len;
+} ephpm_request;
+
+/** What became of output. */
+typedef enum ephpm_io {
+	/** It was taken. */
+	EPHPM_IO_OK = 0,
+	/** The client is gone: the script ends, unless it asked to `ignore_user_abort`. */
+	EPHPM_IO_ABORTED = 1,
+} ephpm_io;
+
+/**
+ * What PHP asks of the server, named as in `sapi_module_struct`. None is NULL; all are called on the thread that
+ * executes the request. `exchange` is what ephpm_execute() was given.
+ */
+typedef struct ephpm_sapi {
+	/** Takes output; what it needs after it returns it must copy. Headers have been sent before. */
+	ephpm_io (*ub_write)(void *exchange, const char *bytes, size_t len);
+	/** Pushes what was written so far towards the client. Headers have been sent before. */
+	ephpm_io (*flush)(void *exchange);
+	/**
+	 * Takes the head of the response, once a request. `status` is whatever number the script chose. `status_line`
+	 * is what it gave to `header("HTTP/…")`, empty when it did not. A line is "Name: value" as the script wrote it,
+	 * free of CR, LF and NUL, but perhaps without a space or even without the colon.
+	 */
+	void (*send_headers)(void *exchange, int32_t status, ephpm_str status_line, const ephpm_str *lines,
+		size_t lines_len);
+	/** Copies the next bytes of the content to `buffer`, at most `len`; 0 means that there are no more. */
+	size_t (*read_post)(void *exchange, char *buffer, size_t len);
+	/** The response is complete, though the script runs on: `fastcgi_finish_request()`. At most once a request. */
+	void (*finish_request)(void *exchange);
+	/** Whether the client is gone, for `connection_aborted()`. */
+	bool (*is_aborted)(void *exchange);
+	/**
+	 * Takes a message for the error log, which may contain newlines. `level` is one of syslog's, 0 to 7. `exchange`
+	 * is NULL outside requests.
+	 */
+	void (*log_message)(void *exchange, int32_t level, const char *message, size_t len);
+} ephpm_sapi;
+
+/** How PHP is to be started. */
+typedef struct ephpm_options {
+	/** A php.ini to read, or NULL: then none is read, wherever the machine may have one. */
+	const char *ini_path;
+	/** Settings which the php.ini may override. */
+	const ephpm_var *ini_defaults;
+	/** How many settings `ini_defaults` has. */
+	size_t ini_defaults_len;
+	/** Settings which override the php.ini, as "key=value\n" lines, or NULL. */
+	const char *ini_entries;
+	/** Where this program is, for PHP_BINARY, or NULL. */
+	const char *executable_location;
+	/** What `phpversion('ephpm')` says. Must stay valid for as long as the process lives. */
+	const char *version;
+	/** How many threads will be attached at a time, at least 1. */
+	uint32_t threads;
+} ephpm_options;
+
+/** How ephpm_startup() ended. Details have gone to `log_message`. */
+typedef enum ephpm_startup_result {
+	/** PHP runs. */
+	EPHPM_STARTUP_OK = 0,
+	/** The file at `ini_path` cannot be read. */
+	EPHPM_STARTUP_INI_UNREADABLE = 1,
+	/** PHP's thread-safe resource manager found no memory. */
+	EPHPM_STARTUP_TSRM_FAILED = 2,
+	/** PHP, or one of its extensions, does not start. */
+	EPHPM_STARTUP_MODULE_FAILED = 3,
+} ephpm_startup_result;
+
+/** How ephpm_execute() ended. A script that fails ends with EPHPM_OK as well. */
+typedef enum ephpm_outcome {
+	/** The request is over and the thread is ready for the next. */
+	EPHPM_OK = 0,
+	/** PHP could not set the request up; the response says 500 if it had not begun. Retire the thread. */
+	EPHPM_STARTUP_FAILED = 1,
+	/** PHP's clean-up was cut short, perhaps before any response. Retire the thread. */
+	EPHPM_BAILED_OUT = 2,
+} ephpm_outcome;
+
+/** What another thread needs to interrupt this one. Valid from attach to detach. */
+typedef struct ephpm_interrupt {
+	/** The engine's `EG(vm_interrupt)` of this thread. */
+	void *vm_interrupt;
+	/** The engine's `EG(timed_out)` of this thread. */
+	void *timed_out;
+	/** The thread, as pthread_kill() wants it. */
+	uintptr_t thread;
+} ephpm_interrupt;
+
+/** What libphp is. Strings live as long as the process. */
+typedef struct ephpm_info {
+	/** "8.4.1" */
+	const char *version;
+	/** The engine's: "4.4.1" */
+	const char *zend_version;
+	/** 80401 */
+	uint32_t version_id;
+	/** Thread safety: without it one thread at most may be attached. */
+	bool zts;
+	/** A debug build, which is slow. */
+	bool debug;
+	/** Whether OPcache caches scripts; known once PHP was started. */
+	bool opcache;
+} ephpm_info;
+
+/** An extension, as the list of `php -m` has it. Strings live until ephpm_shutdown(). */
+typedef struct ephpm_extension {
+	/** Its name. */
+	const char *name;
+	/** Its version, or NULL. */
+	const char *version;
+} ephpm_extension;
+
+/** Starts PHP; once a process. `sapi` is copied. */
+ephpm_startup_result ephpm_startup(const ephpm_sapi *sapi, const ephpm_options *options);
+
+/** Stops PHP. No thread may be attached any more: PHP would free what it uses. */
+void ephpm_shutdown(void);
+
+/** What libphp is; may be asked before startup. */
+ephpm_info ephpm_describe(void);
+
+/** Writes at most `capacity` extensions to `extensions`; returns how many there are. Between startup and shutdown. */
+size_t ephpm_extensions(ephpm_extension *extensions, size_t capacity);
+
+/** Makes the calling thread one that can execute requests, and says how it can be interrupted. */
+void ephpm_thread_attach(ephpm_interrupt *interrupt);
+
+/** Frees what PHP holds for the calling thread. */
+void ephpm_thread_detach(void);
+
+/** Runs one request from set-up to clean-up. `request` and `exchange` must stay valid until it returns. */
+ephpm_outcome ephpm_execute(const ephpm_request *request, void *exchange);
+
+/**
+ * Ends what runs on another thread with PHP's time-out error, as soon as the engine looks; a system call that
+ * blocks is interrupted once. The thread must be attached, which is for the caller to ensure.
+ */
+void ephpm_interrupt_fire(const ephpm_interrupt *interrupt);
+
+/** The size of a shared struct and of each of its fields, as the C compiler has it. For tests. */
+typedef struct ephpm_layout {
+	/** "ephpm_request", or "ephpm_request.method". */
+	const char *name;
+	/** Size in bytes. */
+	size_t size;
+	/** Alignment of a struct, or offset of a field. */
+	size_t place;
+} ephpm_layout;
+
+/** All of them; `len` receives how many. */
+const ephpm_layout *ephpm_layouts(size_t *len);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * What the files of the shim share among themselves.
+ */
+#ifndef EPHPM_SHIM_H
+#define EPHPM_SHIM_H
+
+#include "php.h"
+#include "php_main.h"
+#include "SAPI.h"
+
+#include "ephpm.h"
+
+#if PHP_VERSION_ID < 80200
+# error "PHP 8.2 or newer is needed"
+#endif
+
+/* Defined in the zend.c of the same executable: through it EG() and SG() are one load away. */
+ZEND_TSRMLS_CACHE_EXTERN()
+
+/* Why SG(server_context) is not the exchange itself: the callbacks need the request too. Lives on the stack of
+ * ephpm_execute(), and SG(server_context) is NULL at any other time. */
+typedef struct ephpm_context {
+	const ephpm_request *request;
+	void *exchange;
+	/* fastcgi_finish_request() was called: the response is complete and further output is nobody's. */
+	bool finished;
+	/* ext/filter has its own copy of $_SERVER (see module.c). */
+	bool filtered;
+} ephpm_context;
+
+static inline ephpm_context *current_context(void)
+{
+	return SG(server_context);
+}
+
+/* Rust's side; set before PHP starts. */
+extern ephpm_sapi ephpm_callbacks;
+
+/* Ours; PHP's own `sapi_module` is a copy of it. */
+extern sapi_module_struct ephpm_sapi_module;
+
+/* The module "ephpm": our functions, and our versions of some of PHP's. */
+extern zend_module_entry ephpm_module_entry;
+
+#endif

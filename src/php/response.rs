@@ -1,0 +1,125 @@
+//! From the headers of a script to a response head. Pure.
+//!
+//! PHP has kept CR, LF and NUL out of the lines (`sapi_header_op`); everything else is checked here. Fields that
+//! belong to the connection rather than to the response (RFC 9110 §7.6.1) are the server's business and left out.
+
+use crate::http::headers::{is_field_value, is_token, trim};
+use crate::http::message::Response;
+use crate::http::status::Status;
+
+/// Fields that a script does not decide.
+const HOP_BY_HOP: [&str; 7] =
+    ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
+
+/// The head for the status `code`, the line given to `header("HTTP/…")`, empty if there was none, and the other lines.
+///
+/// The status is the line's, else the one of a `Status` field, as under CGI (RFC 3875 §6.3.3), else `code`. One that a
+/// final response cannot have becomes 500. Lines that are no fields are dropped.
+pub(super) fn response<'a>(code: i32, status_line: &[u8], lines: impl Iterator<Item = &'a [u8]>) -> Response {
+    let mut response = Response::new(Status::INTERNAL_SERVER_ERROR);
+    let mut status = parse_status_line(status_line).filter(|(line_code, _)| i32::from(*line_code) == code);
+    for line in lines {
+        let Some((name, value)) = parse_field(line) else { continue };
+        if name.eq_ignore_ascii_case(b"Status") {
+            status = status.or_else(|| parse_status(value));
+        } else if !is_hop_by_hop(name) && response.headers.push(name, value).is_err() {
+            log::warn!(target: "php", "a response has more than 64 KiB of header fields: the rest is left out");
+            break;
+        }
+    }
+    let (code, reason) = status.unwrap_or_else(|| (u16::try_from(code).unwrap_or(0), b""));
+    if let Some(status) = Status::from_code(code).filter(|status| !status.is_informational()) {
+        response.status = status;
+        if !reason.is_empty() && reason != status.reason().as_bytes() {
+            response.reason = Some(reason.into());
+        }
+    }
+    response
+}
+
+/// Name and value of a `Name: value` line.
+fn parse_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr::memchr(b':', line)?;
+    let (name, value) = (trim(&line[..colon]), trim(&line[colon + 1..]));
+    (is_token(name) && is_field_value(value)).then_some((name, value))
+}
+
+/// Code and reason phrase of `HTTP/x.y NNN reason`; what is not in that form is none.
+fn parse_status_line(line: &[u8]) -> Option<(u16, &[u8])> {
+    let space = memchr::memchr(b' ', line)?;
+    let (version, rest) = line.split_at(space);
+    version.to_ascii_uppercase().starts_with(b"HTTP/").then(|| parse_status(trim(rest)))?
+}
+
+/// Code and reason phrase of `NNN reason`.
+fn parse_status(text: &[u8]) -> Option<(u16, &[u8])> {
+    let (digits, rest) = text.split_at_checked(3)?;
+    let code = str::from_utf8(digits).ok()?.parse().ok()?;
+    let reason = match rest {
+        [] => rest,
+        [b' ', reason @ ..] if is_field_value(reason) => trim(reason),
+        _ => return None,
+    };
+    Some((code, reason))
+}
+
+fn is_hop_by_hop(name: &[u8]) -> bool {
+    HOP_BY_HOP.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Status, reason and fields of a head, in words.
+    fn check(code: i32, status_line: &str, lines: &[&str], expected: &str) {
+        let response = response(code, status_line.as_bytes(), lines.iter().map(|line| line.as_bytes()));
+        let mut text = response.status.code().to_string();
+        if let Some(reason) = &response.reason {
+            text += &format!(" {}", str::from_utf8(reason).unwrap());
+        }
+        for (name, value) in response.headers.iter() {
+            text += &format!("|{}={}", str::from_utf8(name).unwrap(), String::from_utf8_lossy(value));
+        }
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn fields() {
+        check(200, "", &["Foo: bar", "Foo3:bar3", "Empty:", "Foo: again"], "200|Foo=bar|Foo3=bar3|Empty=|Foo=again");
+        check(200, "", &["Invalid", ": x", "a b: x", "a: \u{7f}"], "200");
+        check(200, "", &["Name : x \t"], "200|Name=x");
+        check(200, "", &["connection: close", "Transfer-Encoding: chunked", "Via: x"], "200|Via=x");
+    }
+
+    #[test]
+    fn status() {
+        check(404, "", &[], "404");
+        for impossible in [0, -1, 99, 100, 103, 199, 600, 70_000, 65_536 + 200] {
+            check(impossible, "", &[], "500");
+        }
+        check(418, "HTTP/1.1 418 I'm a teapot", &[], "418 I'm a teapot");
+        check(404, "HTTP/1.0 404 Not Found", &[], "404");
+        check(404, "HTTP/1.1 404", &[], "404");
+        for odd in ["HTTP/", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2000 OK", "HTTP/1.1 +20 OK"] {
+            check(200, odd, &[], "200");
+        }
+        // A line that the code no longer agrees with is stale.
+        check(500, "HTTP/1.1 418 I'm a teapot", &[], "500");
+    }
+
+    #[test]
+    fn status_field_as_in_cgi() {
+        check(200, "", &["Status: 404 Not Found", "A: b"], "404|A=b");
+        check(302, "", &["Status: 301"], "301");
+        check(410, "HTTP/1.1 410 Gone", &["Status: 404 Not Found"], "410");
+        check(200, "", &["Status: nonsense"], "200");
+    }
+
+    #[test]
+    fn too_many_fields_are_cut_off() {
+        let lines: Vec<_> = (0..30).map(|i| format!("X-{i}: {}", "x".repeat(8000))).collect();
+        let response = response(200, b"", lines.iter().map(|line| line.as_bytes()));
+        assert_eq!(response.headers.len(), 8);
+    }
+}

@@ -1,0 +1,141 @@
+//! What PHP asks of the server, named as in `sapi_module_struct` (php-src main/SAPI.h), and the execution of one request.
+//!
+//! The callbacks are leaves: none calls into PHP. Each gets the [`Responder`] of the request that the calling thread
+//! executes; nothing else uses it meanwhile.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::slice;
+
+use php_sys::{ephpm_execute, ephpm_io, ephpm_outcome, ephpm_sapi, ephpm_str};
+
+use super::request::ArenaRequest;
+use super::response::response;
+use super::runtime::Attachment;
+use crate::exchange::{Aborted, Responder};
+
+/// The callbacks.
+pub(super) const CALLBACKS: ephpm_sapi = ephpm_sapi {
+    ub_write: Some(ub_write),
+    flush: Some(flush),
+    send_headers: Some(send_headers),
+    read_post: Some(read_post),
+    finish_request: Some(finish_request),
+    is_aborted: Some(is_aborted),
+    log_message: Some(log_message),
+};
+
+/// Whether a thread may execute another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    /// It may.
+    Healthy,
+    /// Its part of PHP is in an unknown state: detach it.
+    Unhealthy,
+}
+
+/// Executes the request of `responder` and ends its response.
+pub(super) fn execute(_thread: &Attachment, request: &ArenaRequest<'_>, mut responder: Box<Responder>) -> Health {
+    let exchange: *mut Responder = &raw mut *responder;
+    // SAFETY: this thread is attached (`_thread`); the request borrows from what outlives this call; the responder is
+    // used only through `exchange` until it returns.
+    match unsafe { ephpm_execute(request.raw(), exchange.cast()) } {
+        ephpm_outcome::EPHPM_OK => {
+            responder.complete();
+            Health::Healthy
+        }
+        ephpm_outcome::EPHPM_STARTUP_FAILED => {
+            responder.complete();
+            Health::Unhealthy
+        }
+        // Whatever has been sent is not the whole. Dropping the responder says so.
+        _ => Health::Unhealthy,
+    }
+}
+
+/// # Safety
+///
+/// `exchange` is what `execute` gave, on its thread.
+unsafe fn responder<'a>(exchange: *mut c_void) -> &'a mut Responder {
+    // SAFETY: `execute` leaves the responder alone while PHP runs, and callbacks do not nest.
+    unsafe { &mut *exchange.cast::<Responder>() }
+}
+
+fn io(result: Result<(), Aborted>) -> ephpm_io {
+    match result {
+        Ok(()) => ephpm_io::EPHPM_IO_OK,
+        Err(Aborted) => ephpm_io::EPHPM_IO_ABORTED,
+    }
+}
+
+unsafe extern "C" fn ub_write(exchange: *mut c_void, bytes: *const c_char, len: usize) -> ephpm_io {
+    // SAFETY: the shim's promise (ephpm.h): the exchange is ours, and `len` bytes are there for the call.
+    let (responder, bytes) = unsafe { (responder(exchange), slice::from_raw_parts(bytes.cast(), len)) };
+    io(responder.write(bytes))
+}
+
+unsafe extern "C" fn flush(exchange: *mut c_void) -> ephpm_io {
+    // SAFETY: the shim's promise: the exchange is ours.
+    io(unsafe { responder(exchange) }.flush())
+}
+
+unsafe extern "C" fn send_headers(
+    exchange: *mut c_void,
+    status: i32,
+    status_line: ephpm_str,
+    lines: *const ephpm_str,
+    lines_len: usize,
+) {
+    // SAFETY: the shim's promise: the exchange is ours, and all bytes are there for the call.
+    let (responder, status_line, lines) =
+        unsafe { (responder(exchange), bytes(&status_line), slice::from_raw_parts(lines, lines_len)) };
+    // SAFETY: as above, for each line.
+    let lines = lines.iter().map(|line| unsafe { bytes(line) });
+    responder.send_head(response(status, status_line, lines));
+}
+
+unsafe extern "C" fn read_post(exchange: *mut c_void, buffer: *mut c_char, len: usize) -> usize {
+    // SAFETY: the shim's promise: the exchange is ours.
+    let responder = unsafe { responder(exchange) };
+    // SAFETY: the shim's promise: `len` bytes are ours to write. They may be uninitialised, which a `&mut [u8]` must
+    // not be.
+    let buffer = unsafe {
+        ptr::write_bytes(buffer, 0, len);
+        slice::from_raw_parts_mut(buffer.cast(), len)
+    };
+    responder.read_content(buffer)
+}
+
+unsafe extern "C" fn finish_request(exchange: *mut c_void) {
+    // SAFETY: the shim's promise: the exchange is ours.
+    unsafe { responder(exchange) }.finish();
+}
+
+unsafe extern "C" fn is_aborted(exchange: *mut c_void) -> bool {
+    // SAFETY: the shim's promise: the exchange is ours.
+    unsafe { responder(exchange) }.is_aborted()
+}
+
+unsafe extern "C" fn log_message(_exchange: *mut c_void, level: i32, message: *const c_char, len: usize) {
+    // SAFETY: the shim's promise: `len` bytes are there for the call.
+    let message = unsafe { slice::from_raw_parts(message.cast(), len) };
+    log::log!(target: "php", log_level(level), "{}", String::from_utf8_lossy(message));
+}
+
+/// syslog(3)'s levels in ours. What a script logs itself has LOG_NOTICE.
+fn log_level(level: i32) -> log::Level {
+    match level {
+        ..=3 => log::Level::Error,
+        4 => log::Level::Warn,
+        5 | 6 => log::Level::Info,
+        7.. => log::Level::Debug,
+    }
+}
+
+/// # Safety
+///
+/// The bytes are there for as long as `text` is borrowed.
+unsafe fn bytes(text: &ephpm_str) -> &[u8] {
+    // SAFETY: as the caller vouches; `ptr` is never NULL.
+    unsafe { slice::from_raw_parts(text.ptr.cast(), text.len) }
+}

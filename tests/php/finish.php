@@ -1,0 +1,5 @@
+<?php
+
+echo 'seen';
+fastcgi_finish_request();
+echo 'not seen';

@@ -1,0 +1,6 @@
+<?php
+
+echo 'He';
+ob_flush();
+flush();
+echo 'llo';

@@ -1,0 +1,3 @@
+<?php
+
+touch($_GET['marker']);

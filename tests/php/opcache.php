@@ -1,0 +1,3 @@
+<?php
+
+echo opcache_get_status(false)['opcache_statistics']['hits'];

@@ -1,0 +1,6 @@
+<?php
+
+if (isset($_GET['flush'])) {
+    flush();
+}
+usleep(100000);
