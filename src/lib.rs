@@ -10,6 +10,7 @@
 pub mod program;
 pub mod net;
 #[cfg(feature = "php")]
+#[allow(unsafe_code, reason = "the seam to C; every block says why it is sound")]
 pub mod php;
 pub mod service;
 pub mod site;

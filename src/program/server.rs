@@ -89,7 +89,8 @@ fn listen(config: &Config) -> Result<Vec<Vec<TcpListener>>, ServerError> {
     for _ in 0..config.server.event_loops {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in &mut addresses {
-            let listener = socket::listen(*address, share_port).map_err(|error| ServerError::Listen(*address, error))?;
+            let listener =
+                socket::listen(*address, share_port).map_err(|error| ServerError::Listen(*address, error))?;
             // Port 0 takes any port: the other loops must share the one that it became.
             *address = listener.local_addr().map_err(|error| ServerError::Listen(*address, error))?;
             listeners.push(listener);
@@ -137,7 +138,7 @@ impl Loops {
         let shared = Arc::new(Shared { options: loop_options(config), router, dispatch: pool.dispatch() });
         let mut loops = Self { remotes: Vec::new(), threads: Vec::new() };
         for (number, listeners) in listeners.into_iter().enumerate() {
-            if let Err(error) = loops.spawn(number, listeners, Disk::new(root)?, Arc::clone(&shared)) {
+            if let Err(error) = loops.spawn(number, listeners, Disk::new(root, Instant::now())?, Arc::clone(&shared)) {
                 loops.stop(Instant::now());
                 return Err(error);
             }

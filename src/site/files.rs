@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::base::chunk::{Chunk, FileRange};
 use crate::http::date;
+use crate::http::status::Status;
 
 /// Looks up paths below the document root. A path is decoded, resolved, and begins with a slash; it has no slash at
 /// its end, but for the root's. Symbolic links are followed.
@@ -45,6 +46,18 @@ pub enum OpenError {
     TooManyFiles,
     /// The file system has failed.
     Other,
+}
+
+impl OpenError {
+    /// How a request for the file is answered.
+    pub fn status(self) -> Status {
+        match self {
+            Self::NotFound => Status::NOT_FOUND,
+            Self::Denied => Status::FORBIDDEN,
+            Self::TooManyFiles => Status::SERVICE_UNAVAILABLE,
+            Self::Other => Status::INTERNAL_SERVER_ERROR,
+        }
+    }
 }
 
 /// A regular file with its metadata, which belong to exactly this content. Cheap to clone.
