@@ -21,6 +21,7 @@ use crate::service;
 use crate::service::content::CollectorOptions;
 use crate::site::disk::Disk;
 use crate::site::router::{self, Router};
+use crate::site::server_vars::ServerOptions;
 
 /// How often a drain looks whether it is over, or whether it has been told to hurry.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -58,7 +59,11 @@ pub fn run(config: &Config) -> Result<Stopped, ServerError> {
     let listeners = listen(config)?;
     let addresses: Vec<SocketAddr> = listeners[0].iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let php = start_php(config)?;
-    let options = PoolOptions { threads: config.server.workers, queue_max: config.server.queue_max };
+    let options = PoolOptions {
+        threads: config.server.workers,
+        queue_max: config.server.queue_max,
+        server: ServerOptions::default(),
+    };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
     let loops = match Loops::start(config, listeners, &pool) {
         Ok(loops) => loops,
