@@ -351,5 +351,5 @@ fn version_and_help_tell_what_this_is() {
         assert!(version.to_lowercase().contains(&part.to_lowercase()), "no {part} in:\n{version}");
     }
     let help = String::from_utf8(ephpm(&["--help"]).stdout).expect("UTF-8");
-    assert!(help.contains("ephpm serve") && help.contains("EPHPM_"), "{help}");
+    assert!(help.contains("serve [DIR]") && help.contains("EPHPM_SECTION_KEY"), "{help}");
 }

@@ -66,7 +66,9 @@ const COMMON: &[(&str, &str)] = &[
     ("variables_order", "GPCS"),
     ("request_order", "GP"),
     ("register_argc_argv", "0"),
-    ("output_buffering", "4096"),
+    // The server gathers output itself. A buffer of PHP's in front of it would hold back what `flush()` sends, and all
+    // of what `readfile()` reads. Sites that send headers after output may want 4096, as php.ini-production has it.
+    ("output_buffering", "0"),
     ("implicit_flush", "0"),
     ("enable_dl", "0"),
     // A response does not say which PHP made it.
