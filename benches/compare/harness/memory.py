@@ -27,11 +27,11 @@ def main(chosen):
         facts = {each.name: each.facts for each in servers}
         report.print_servers(facts)
         print(f"\n{'server':<16}{'processes':>9}{'Pss MiB: before':>17}{'idle':>7}{'after':>7}"
-              f"{'bytes/connection: Pss':>23}{'RSS':>7}{'alive':>9}")
+              f"{'bytes/connection: Pss':>23}{'RSS':>9}{'alive':>9}")
         for each in servers:
             found = results[each.name] = fill_up(each, scenarios, chosen.connections)
             print(f"{each.name:<16}{found['processes']:>9}{mib(found['before']):>17.1f}{mib(found['idle']):>7.1f}"
-                  f"{mib(found['after']):>7.1f}{found['pss_per_connection']:>23,.0f}{found['rss_per_connection']:>7,.0f}"
+                  f"{mib(found['after']):>7.1f}{found['pss_per_connection']:>23,.0f}{found['rss_per_connection']:>9,.0f}"
                   f"{found['alive']:>9,}", flush=True)
     report.save(chosen, {"servers": facts, "memory": results})
     return 0 if all(found["alive"] == chosen.connections for found in results.values()) else 1

@@ -37,13 +37,20 @@ def save(chosen, results):
         **results,
     }
     file.write_text(json.dumps(everything, indent=1) + "\n")
-    print(f"everything measured: {os.path.relpath(file)}")
+    print(f"everything measured: {shortened(file)}")
+
+
+def shortened(file):
+    """As one would type it here."""
+    file = file.resolve()
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def machine():
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.machine())
-    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()}
+    load = [round(average, 2) for average in os.getloadavg()]
+    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "load": load}
 
 
 def commit():
