@@ -1,0 +1,95 @@
+"""CPU time per request of several servers, in interleaved rounds."""
+
+import sys
+import time
+from statistics import median
+
+from . import load, options, report, scenario, server
+
+SERVERS = ["ephpm", "nginx-fpm", "apache-mod-php"]
+# Connections beside the load's: our own checks, and one that is still closing.
+SPARE_CONNECTIONS = 4
+
+
+def add_options(command):
+    options.add_scenarios(command, default="*")
+    command.add_argument("--rounds", type=options.positive, default=8, help="best an even number (default: 8)")
+    command.add_argument("--seconds", type=options.positive, default=1, help="that a round lasts (default: 1)")
+    command.add_argument("--concurrency", type=options.positive, default=16, help="of the load (default: 16)")
+
+
+def main(chosen):
+    began = time.monotonic()
+    scenarios = scenario.load(chosen.scenarios)
+    results = {}
+    with server.running(chosen, scenarios, chosen.concurrency + SPARE_CONNECTIONS) as servers:
+        facts = {each.name: each.facts for each in servers}
+        report.print_servers(facts)
+        print(f"{chosen.concurrency} connections, {chosen.workers} PHP workers, {chosen.rounds} interleaved rounds "
+              f"of {chosen.seconds} s; medians\n")
+        print(HEAD)
+        for each in scenarios:
+            results[each.name] = rounds(servers, each, chosen)
+            print_scenario(each.name, results[each.name])
+    print_disturbance(results)
+    report.save(chosen, {"servers": facts, "rounds": results})
+    print(f"{time.monotonic() - began:.0f} s")
+    problems = [one["problem"] for of in results.values() for each in of.values() for one in each if "problem" in one]
+    if problems:
+        print(f"{len(problems)} rounds failed and count for nothing", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def rounds(servers, of, chosen):
+    """The rounds of one scenario: A B C, C B A, … so that what changes slowly hits all alike."""
+    found = {each.name: [] for each in servers}
+    for each in servers:
+        if of.problem(each)[0] is None:
+            load.wrk(each, of, chosen.concurrency, 1)
+    for number in range(chosen.rounds):
+        report.progress(f"{of.name}: round {number + 1} of {chosen.rounds}")
+        for each in servers if number % 2 == 0 else reversed(servers):
+            found[each.name].append(load.measure(each, of, chosen))
+    report.progress("")
+    return found
+
+
+HEAD = (f"{'scenario':<15}{'server':<16}{'CPU µs/request':>14}{'ratio':>8}  {'(of rounds)':<13}"
+        f"{'requests/s':>11}{'p99 ms':>9}")
+
+
+def print_scenario(name, found):
+    """A line for each server. The ratio is the first server's CPU time to this one's, round by round."""
+    first = next(iter(found.values()))
+    for server_name, own in found.items():
+        good = [one for one in own if "problem" not in one]
+        if not good:
+            print(f"{name:<15}{server_name:<16}{own[0]['problem']}", flush=True)
+            name = ""
+            continue
+        ratios = [] if own is first else [a["cpu_us"] / b["cpu_us"] for a, b in zip(first, own, strict=True)
+                                          if "problem" not in a and "problem" not in b]
+        ratio = f"{median(ratios):>8.2f}  {f'{min(ratios):.2f}–{max(ratios):.2f}':<13}" if ratios else " " * 23
+        print(f"{name:<15}{server_name:<16}{middle(good, 'cpu_us'):>14.1f}{ratio}"
+              f"{middle(good, 'requests_per_second'):>11,.0f}{middle(good, 'p99_us') / 1000:>9.2f}", flush=True)
+        name = ""
+        bad = len(own) - len(good)
+        if bad:
+            reason = next(one["problem"] for one in own if "problem" in one)
+            print(f"{'':<15}{'':<16}{bad} of {len(own)} rounds failed: {reason}", flush=True)
+
+
+def middle(good, figure):
+    return median(one[figure] for one in good)
+
+
+def print_disturbance(results):
+    good = [one for of in results.values() for each in of.values() for one in each if "problem" not in one]
+    if not good:
+        return
+    others = [one["others_share"] for one in good]
+    steal = max(one["steal_share"] for one in good)
+    print(f"\nratio: CPU time of the first server to this one's; below 1 the first is better.\nOthers used "
+          f"{median(others):.0%} of this machine meanwhile (at most {max(others):.0%}; stolen at most {steal:.0%}).")
+    if median(others) > 0.05:
+        print("That is too much to trust these figures: repeat it on a quiet machine.")

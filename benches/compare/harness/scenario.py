@@ -1,0 +1,54 @@
+"""What is requested, and what every server must answer to it; read from scenarios.toml."""
+
+import hashlib
+import http.client
+import tomllib
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from .error import BenchError
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Scenario:
+    name: str
+    path: str
+    sha256: str
+    """Of the body, the same from every server."""
+    method: str = "GET"
+    headers: dict = field(default_factory=dict)
+    content: str = ""
+    """A file of content/ to send."""
+    file_bytes: int = 0
+    """If not 0, `path` is a file of so many bytes."""
+
+    @property
+    def content_file(self):
+        return HERE / "content" / self.content if self.content else None
+
+    def problem(self, server):
+        """Asks `server` once: what is wrong with its answer, or None; and the body's length."""
+        content = self.content_file.read_bytes() if self.content else None
+        try:
+            status, body = server.get(self.method, self.path, self.headers, content)
+        except (OSError, http.client.HTTPException) as error:
+            return f"no answer: {error!r}", 0
+        if status != 200:
+            return f"status {status}", 0
+        digest = hashlib.sha256(body).hexdigest()
+        if digest != self.sha256:
+            return f"body of {len(body)} bytes has SHA-256 {digest}, not that of scenarios.toml", len(body)
+        return None, len(body)
+
+
+def load(patterns):
+    """The scenarios whose names match one of the shell patterns, in the order of the file."""
+    everything = tomllib.loads((HERE / "scenarios.toml").read_text())
+    chosen = [Scenario(name, **settings) for name, settings in everything.items()
+              if any(fnmatch(name, pattern) for pattern in patterns)]
+    if not chosen:
+        raise BenchError(f"no scenario matches {','.join(patterns)}; there are: {', '.join(everything)}")
+    return chosen

@@ -1,0 +1,205 @@
+"""A server under test: started from its file in servers/ on a free loopback port, and ended with all its processes."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from . import processes
+from .error import BenchError
+
+HERE = Path(__file__).resolve().parent.parent
+START_SECONDS_MAX = 20
+STOP_SECONDS_MAX = 10
+# Nothing of the caller's environment changes what a server does.
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
+# Scripts older than opcache.file_update_protection are cached at once.
+LONG_AGO = 1_600_000_000
+
+
+@contextmanager
+def running(chosen, scenarios, connections):
+    """The servers of `chosen`, all up and ready for `connections` at once; ended and cleaned up whatever happens."""
+    place = Path(tempfile.mkdtemp(prefix="ephpm-bench-"))
+    servers = []
+    try:
+        document_root = fill(place, scenarios)
+        for name in chosen.servers:
+            values = {
+                "binary": chosen.binary.resolve(),
+                "www": document_root,
+                "ini": HERE / "php.ini",
+                "workers": chosen.workers,
+                "connections": connections,
+                "cpus": len(os.sched_getaffinity(0)),
+            }
+            servers.append(Server(name, place / name, values))
+            servers[-1].start()
+        refuse_unequal(servers)
+        yield servers
+    finally:
+        for server in reversed(servers):
+            server.stop()
+        if chosen.keep:
+            print(f"kept: {place}")
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def fill(place, scenarios):
+    """Makes the document root in `place`, readable by the accounts that servers change to."""
+    place.chmod(0o755)
+    document_root = place / "www"
+    shutil.copytree(HERE / "www", document_root)
+    for scenario in scenarios:
+        if scenario.file_bytes:
+            file = document_root / scenario.path.lstrip("/")
+            lines = (b"%015d\n" % number for number in range(scenario.file_bytes // 16 + 1))
+            file.write_bytes(b"".join(lines)[:scenario.file_bytes])
+    for file in document_root.rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)
+        os.utime(file, (LONG_AGO, LONG_AGO))
+    return document_root
+
+
+class Server:
+    """One server, its commands in the foreground below us."""
+
+    def __init__(self, name, place, values):
+        file = HERE / "servers" / f"{name}.toml"
+        if not file.is_file():
+            known = ", ".join(sorted(path.stem for path in file.parent.glob("*.toml")))
+            raise BenchError(f"no server is named {name}; there are: {known}")
+        self.name = name
+        self.place = place
+        self.port = free_port()
+        self.settings = tomllib.loads(file.read_text())
+        self.values = values | {"dir": place, "port": self.port}
+        for key, pattern in self.settings.get("find", {}).items():
+            self.values[key] = newest(pattern)
+        self.started = []
+        self.facts = {}
+
+    def start(self):
+        """Writes the configuration, starts the commands and waits for PHP to answer."""
+        self.place.mkdir()
+        for name, text in self.settings["files"].items():
+            (self.place / name).write_text(self.fill_in(text))
+        with (self.place / "output.log").open("wb") as log:
+            for command in self.commands("start"):
+                if not os.access(command[0], os.X_OK):
+                    raise BenchError(f"{self.name}: {command[0]} is not there; benches/README.md says where from")
+                # A server must not outlive us even if we are killed; a Ctrl-C is for us alone to handle.
+                self.started.append(subprocess.Popen(
+                    ["setpriv", "--pdeathsig", "TERM", "--", *command], cwd=self.place, env=ENVIRONMENT,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True))
+        self.wait_until_ready()
+        self.facts = {"version": self.version(), "php": self.php()}
+
+    def stop(self):
+        """Ends what was started, by pid; what does not end by itself is killed."""
+        members = processes.tree(child.pid for child in self.started)
+        for child in reversed(self.started):
+            child.terminate()
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        left = members
+        while left and time.monotonic() < deadline:
+            time.sleep(0.02)
+            for child in self.started:
+                child.poll()
+            alive = processes.table()
+            left = {pid: start for pid, start in members.items() if pid in alive and alive[pid][1] == start}
+        for pid in left:
+            print(f"{self.name}: process {pid} did not end and is killed", file=sys.stderr)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for child in self.started:
+            child.wait()
+        self.started = []
+
+    def pids(self):
+        """All processes of the server just now."""
+        return sorted(processes.tree(child.pid for child in self.started))
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def get(self, method, path, headers=None, content=None):
+        """One request on a connection of its own: (status, body). Raises OSError or HTTPException."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, content, headers or {})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + START_SECONDS_MAX
+        status = None
+        while status != 200:
+            with suppress(OSError, http.client.HTTPException):
+                status, _ = self.get("GET", "/facts.php")
+            dead = next((child for child in self.started if child.poll() is not None), None)
+            if dead or time.monotonic() > deadline:
+                what = f"{dead.args[4]} ended at once" if dead else f"not ready (last status: {status})"
+                raise BenchError(f"{self.name}: {what}\n{self.log_end()}")
+            time.sleep(0.02)
+
+    def log_end(self):
+        text = "".join(log.read_text(errors="replace") for log in sorted(self.place.glob("*.log")))
+        return "\n".join("    " + line for line in text.splitlines()[-15:])
+
+    def version(self):
+        """The first lines of what the server's version commands print."""
+        lines = []
+        for command in self.commands("version"):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=20, env=ENVIRONMENT, check=False)
+            lines.append((done.stdout + done.stderr).partition("\n")[0])
+        return ", ".join(lines)
+
+    def php(self):
+        """What the server's PHP says of itself."""
+        _, body = self.get("GET", "/facts.php")
+        return json.loads(body)
+
+    def commands(self, key):
+        return [[self.fill_in(word) for word in command] for command in self.settings[key]]
+
+    def fill_in(self, text):
+        """Replaces each @name@ by its value."""
+        return re.sub(r"@(\w+)@", lambda match: str(self.values[match[1]]), text)
+
+
+def refuse_unequal(servers):
+    """PHP with other settings would be another thing to measure."""
+    for server in servers:
+        php, wanted = server.facts["php"], servers[0].facts["php"]
+        if not php["opcache"] or php["jit"]:
+            raise BenchError(f"{server.name}: OPcache must be on and its JIT off, PHP says {php}")
+        if php["settings"] != wanted["settings"]:
+            raise BenchError(f"{server.name} has {php['settings']}, {servers[0].name} has {wanted['settings']}")
+
+
+def newest(pattern):
+    """The file that matches `pattern`, of several versions the highest."""
+    def version(path):
+        return [int(number) for number in re.findall(r"\d+", path.name)]
+    found = sorted(Path("/").glob(pattern.lstrip("/")), key=version)
+    return found[-1] if found else pattern
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,3 @@
+<?php
+usleep(20_000);
+echo 'awake';
