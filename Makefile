@@ -18,7 +18,7 @@ run: build
 test: libphp
 	$(LIBPHP)/system-packages test
 	$(CARGO) test --workspace --locked
-	$(CARGO) test --manifest-path fuzz/Cargo.toml --locked
+	$(CARGO) check --manifest-path fuzz/Cargo.toml --locked
 
 # A current WordPress with SQLite on http://127.0.0.1:8080; no database server is needed.
 wordpress: build
@@ -26,11 +26,11 @@ wordpress: build
 	tests/wordpress/site $(WORDPRESS_DIR)
 	target/release/ephpm tests/wordpress/ephpm.toml --document-root $(WORDPRESS_DIR)/public
 
-# The comparison with nginx + php-fpm and Apache + mod_php, and the micro benchmarks.
+# The comparison with nginx + php-fpm and Apache + mod_php, and what a request costs PHP alone.
 bench: build
 	$(LIBPHP)/system-packages bench
 	benches/compare/run
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked -p php-sys
 
 # Each fuzz target for FUZZ_SECONDS (needs a nightly toolchain).
 FUZZ_SECONDS ?= 60

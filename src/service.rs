@@ -2,4 +2,5 @@
 //! content. Pure: it sees the file system and PHP through traits, and time as an argument.
 
 pub mod content;
+pub mod context;
 pub mod http;

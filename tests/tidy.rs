@@ -169,11 +169,14 @@ fn modules_form_no_circles() {
         .collect();
     for start in edges.keys() {
         let mut seen = BTreeSet::new();
-        let mut open: Vec<&String> = edges[start].iter().collect();
-        while let Some(module) = open.pop() {
-            assert_ne!(module, start, "{start} imports itself through others");
-            if seen.insert(module) {
-                open.extend(edges.get(module.as_str()).into_iter().flatten());
+        let mut open: Vec<(&str, Vec<&str>)> = vec![(start, vec![start])];
+        while let Some((module, path)) = open.pop() {
+            for used in edges.get(module).into_iter().flatten() {
+                let path = [&path[..], &[used]].concat();
+                assert_ne!(used, start, "a circle: {path:?}");
+                if seen.insert(used) {
+                    open.push((used, path));
+                }
             }
         }
     }

@@ -14,7 +14,8 @@ use super::transport::{Sent, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
 use crate::protocol::Disposition;
-use crate::service::http::{Context, Http};
+use crate::service::context::Context;
+use crate::service::http::Http;
 
 /// A connection of one event loop.
 ///

@@ -27,7 +27,8 @@ use crate::exchange::{Bell, Dispatch, News};
 use crate::http::message::Peer;
 use crate::http1::{Http1, Http1Options};
 use crate::protocol::Protocol;
-use crate::service::http::{self, Context, Exchanges, Http};
+use crate::service::context::{self, Context, Exchanges};
+use crate::service::http::Http;
 use crate::site::disk::Disk;
 use crate::site::router::Router;
 
@@ -50,7 +51,7 @@ pub struct Shared {
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Of each connection's requests.
-    pub http: http::Options,
+    pub http: context::Options,
     /// Of the HTTP/1 parser.
     pub http1: Http1Options,
     /// Open connections of one loop. At the limit no more are accepted; they wait in the kernel's queue.
@@ -358,7 +359,7 @@ impl EventLoop {
         let peer = Peer { remote, local, secure: false };
         let options = &self.shared.options.http1;
         let key = self.slots.insert_with(|key| {
-            let http = Http::new(Protocol::Http1(Http1::new(options.clone())), key, peer);
+            let http = Http::new(Protocol::Http1(Http1::new(*options)), key, peer);
             let connection = Connection::new(Transport::Tcp(stream), http);
             Slot { connection, scheduled: false, armed: None }
         });

@@ -202,7 +202,7 @@ impl Loops {
 fn loop_options(config: &Config) -> event_loop::Options {
     let server = &config.server;
     event_loop::Options {
-        http: service::http::Options {
+        http: service::context::Options {
             content: CollectorOptions { bytes_max: server.content_bytes_max, memory_max: server.content_memory_max },
             queue_timeout: server.queue_timeout,
             head_timeout: server.head_timeout,

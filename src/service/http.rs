@@ -4,102 +4,24 @@
 //! for only while the send queue has room. The driver's part is in [`Http::process`], [`Http::settle`] and
 //! [`Http::deadline`]; everything here is pure.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::content::{CollectError, Collector, CollectorOptions, Spool};
+use super::content::{CollectError, Collector};
+use super::context::Context;
 use crate::base::chunk::Chunk;
 use crate::base::limits;
 use crate::base::send_queue::SendQueue;
 use crate::base::slab::Key;
 use crate::base::timer::Timers;
-use crate::exchange::{self, Bell, Dispatch, Handle, Job, Pull, Script, Tag};
-use crate::http::date::IMF_FIXDATE_LEN;
+use crate::exchange::{Handle, Job, Pull, Script, Tag};
 use crate::http::message::{ContentLength, Peer, Request, Response};
 use crate::http::status::Status;
 use crate::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
 use crate::site::error_page;
-use crate::site::files::Files;
-use crate::site::router::{Route, Router};
+use crate::site::router::Route;
 use crate::site::static_files;
-
-/// What a connection needs of its surroundings for one turn.
-pub struct Context<'a> {
-    /// The time of this turn.
-    pub now: Instant,
-    /// The same as a wall-clock time, since 1970.
-    pub wall: Duration,
-    /// The same, as the Date field has it.
-    pub date: &'a [u8; IMF_FIXDATE_LEN],
-    /// Bounds and timeouts.
-    pub options: &'a Options,
-    /// What URLs mean.
-    pub router: &'a Router,
-    /// The document root.
-    pub files: &'a mut dyn Files,
-    /// Temporary files.
-    pub spool: &'a mut dyn Spool,
-    /// The way to PHP.
-    pub exchanges: &'a mut Exchanges,
-}
-
-/// Bounds and timeouts of a connection. See the constants of [`limits`] for their meaning.
-#[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "the constant of each field's name in `limits` says what it is")]
-pub struct Options {
-    pub content: CollectorOptions,
-    pub queue_timeout: Duration,
-    pub head_timeout: Duration,
-    pub content_timeout: Duration,
-    pub write_timeout: Duration,
-    pub keep_alive_timeout: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            content: CollectorOptions::default(),
-            queue_timeout: limits::QUEUE_TIMEOUT,
-            head_timeout: limits::HEAD_TIMEOUT,
-            content_timeout: limits::CONTENT_TIMEOUT,
-            write_timeout: limits::WRITE_TIMEOUT,
-            keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
-        }
-    }
-}
-
-/// One loop's way to PHP: the queue in, the bell back, and how many requests are on the way.
-pub struct Exchanges {
-    dispatch: Arc<dyn Dispatch>,
-    bell: Arc<Bell>,
-    /// Exchanges whose PHP side is alive; at most the bell's capacity.
-    in_flight: usize,
-}
-
-impl Exchanges {
-    /// Sends requests through `dispatch` and hears of them through `bell`.
-    pub fn new(dispatch: Arc<dyn Dispatch>, bell: Arc<Bell>) -> Self {
-        Self { dispatch, bell, in_flight: 0 }
-    }
-
-    /// Takes note that PHP is done with one exchange.
-    pub fn release(&mut self) {
-        self.in_flight -= 1;
-    }
-
-    /// Hands a request to PHP; `None` when the queue is full.
-    fn submit(&mut self, job: Job, tag: Tag) -> Option<Handle> {
-        if self.in_flight == self.bell.capacity() {
-            return None;
-        }
-        // Counted even if it is refused: dropping the responder rings the bell.
-        self.in_flight += 1;
-        let (handle, responder) = exchange::new(job, tag, Arc::clone(&self.bell));
-        self.dispatch.submit(responder).is_ok().then_some(handle)
-    }
-}
 
 /// One connection's streams.
 #[derive(Debug)]
@@ -154,12 +76,22 @@ enum Ending {
     Cut,
 }
 
-const KEEP_ALIVE: usize = 0;
-const HEAD: usize = 1;
-const CONTENT: usize = 2;
-const WRITE: usize = 3;
-const QUEUE: usize = 4;
-const TIMERS: usize = 5;
+/// What the connection has a deadline for.
+#[derive(Debug, Clone, Copy)]
+enum Timer {
+    /// The next request.
+    KeepAlive,
+    /// The rest of a head.
+    Head,
+    /// The next piece of content.
+    Content,
+    /// The peer's taking anything of what we send.
+    Write,
+    /// A PHP thread.
+    Queue,
+}
+
+const TIMERS: usize = Timer::Queue as usize + 1;
 
 impl Http {
     /// A connection between `peer`'s two ends, known to its loop as `key`.
@@ -185,16 +117,20 @@ impl Http {
     /// Sets the timers after a turn in which the peer took something (`progress`) or not.
     pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, progress: bool, cx: &Context<'_>) {
         if progress || out.is_empty() {
-            self.timers.clear(WRITE);
+            self.timers.clear(Timer::Write as usize);
         }
         if !out.is_empty() {
-            self.timers.set_once(WRITE, || cx.now + cx.options.write_timeout);
+            self.timers.set_once(Timer::Write as usize, || cx.now + cx.options.write_timeout);
         }
         let awaiting = self.protocol.awaiting(inbox);
         for (timer, applies, timeout) in [
-            (KEEP_ALIVE, awaiting == Awaiting::Request && out.is_empty(), cx.options.keep_alive_timeout),
-            (HEAD, awaiting == Awaiting::Head, cx.options.head_timeout),
-            (CONTENT, matches!(awaiting, Awaiting::Content | Awaiting::Discard), cx.options.content_timeout),
+            (Timer::KeepAlive as usize, awaiting == Awaiting::Request && out.is_empty(), cx.options.keep_alive_timeout),
+            (Timer::Head as usize, awaiting == Awaiting::Head, cx.options.head_timeout),
+            (
+                Timer::Content as usize,
+                matches!(awaiting, Awaiting::Content | Awaiting::Discard),
+                cx.options.content_timeout,
+            ),
         ] {
             if applies {
                 self.timers.set_once(timer, || cx.now + timeout);
@@ -296,7 +232,7 @@ impl Http {
     }
 
     fn on_content(&mut self, id: StreamId, bytes: &Bytes, out: &mut SendQueue, cx: &mut Context<'_>) {
-        self.timers.set(CONTENT, cx.now + cx.options.content_timeout);
+        self.timers.set(Timer::Content as usize, cx.now + cx.options.content_timeout);
         // Content of a request that has been answered already matches no stream.
         let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) else { return };
         let State::Content { collector, .. } = &mut stream.state else { return };
@@ -330,7 +266,7 @@ impl Http {
         match cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 }) {
             Some(handle) => {
                 let queued_until = cx.now + cx.options.queue_timeout;
-                self.timers.set_once(QUEUE, || queued_until);
+                self.timers.set_once(Timer::Queue as usize, || queued_until);
                 self.streams.push(Stream { id, state: State::Php { handle, head: Head::Awaited { queued_until } } });
             }
             None => self.send_busy(id, out, cx),
@@ -424,18 +360,19 @@ impl Http {
     }
 
     fn expire(&mut self, inbox: &BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
-        if self.timers.take_expired(WRITE, cx.now) {
+        if self.timers.take_expired(Timer::Write as usize, cx.now) {
             self.ending = Ending::Cut;
         }
-        if self.timers.take_expired(KEEP_ALIVE, cx.now) {
+        if self.timers.take_expired(Timer::KeepAlive as usize, cx.now) {
             self.ending = Ending::Close;
         }
-        if self.timers.take_expired(HEAD, cx.now) || self.timers.take_expired(CONTENT, cx.now) {
-            if let Some(event) = self.protocol.expire(inbox) {
-                self.on_event(event, out, cx);
-            }
+        let late = [Timer::Head, Timer::Content].map(|timer| self.timers.take_expired(timer as usize, cx.now));
+        if late.contains(&true)
+            && let Some(event) = self.protocol.expire(inbox)
+        {
+            self.on_event(event, out, cx);
         }
-        if self.timers.take_expired(QUEUE, cx.now) {
+        if self.timers.take_expired(Timer::Queue as usize, cx.now) {
             self.expire_queued(out, cx);
         }
     }
@@ -456,7 +393,7 @@ impl Http {
             index += 1;
         }
         if let Some(next) = next {
-            self.timers.set(QUEUE, next);
+            self.timers.set(Timer::Queue as usize, next);
         }
     }
 }

@@ -1,0 +1,87 @@
+//! What a connection needs of its surroundings: time, files, temporary files, PHP, and its bounds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::content::{CollectorOptions, Spool};
+use crate::base::limits;
+use crate::exchange::{self, Bell, Dispatch, Handle, Job, Tag};
+use crate::http::date::IMF_FIXDATE_LEN;
+use crate::site::files::Files;
+use crate::site::router::Router;
+
+/// What a connection needs of its surroundings for one turn.
+pub struct Context<'a> {
+    /// The time of this turn.
+    pub now: Instant,
+    /// The same as a wall-clock time, since 1970.
+    pub wall: Duration,
+    /// The same, as the Date field has it.
+    pub date: &'a [u8; IMF_FIXDATE_LEN],
+    /// Bounds and timeouts.
+    pub options: &'a Options,
+    /// What URLs mean.
+    pub router: &'a Router,
+    /// The document root.
+    pub files: &'a mut dyn Files,
+    /// Temporary files.
+    pub spool: &'a mut dyn Spool,
+    /// The way to PHP.
+    pub exchanges: &'a mut Exchanges,
+}
+
+/// Bounds and timeouts of a connection. See the constants of [`limits`] for their meaning.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the constant of each field's name in `limits` says what it is")]
+pub struct Options {
+    pub content: CollectorOptions,
+    pub queue_timeout: Duration,
+    pub head_timeout: Duration,
+    pub content_timeout: Duration,
+    pub write_timeout: Duration,
+    pub keep_alive_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            content: CollectorOptions::default(),
+            queue_timeout: limits::QUEUE_TIMEOUT,
+            head_timeout: limits::HEAD_TIMEOUT,
+            content_timeout: limits::CONTENT_TIMEOUT,
+            write_timeout: limits::WRITE_TIMEOUT,
+            keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
+        }
+    }
+}
+
+/// One loop's way to PHP: the queue in, the bell back, and how many requests are on the way.
+pub struct Exchanges {
+    dispatch: Arc<dyn Dispatch>,
+    bell: Arc<Bell>,
+    /// Exchanges whose PHP side is alive; at most the bell's capacity.
+    in_flight: usize,
+}
+
+impl Exchanges {
+    /// Sends requests through `dispatch` and hears of them through `bell`.
+    pub fn new(dispatch: Arc<dyn Dispatch>, bell: Arc<Bell>) -> Self {
+        Self { dispatch, bell, in_flight: 0 }
+    }
+
+    /// Takes note that PHP is done with one exchange.
+    pub fn release(&mut self) {
+        self.in_flight -= 1;
+    }
+
+    /// Hands a request to PHP; `None` when the queue is full.
+    pub(super) fn submit(&mut self, job: Job, tag: Tag) -> Option<Handle> {
+        if self.in_flight == self.bell.capacity() {
+            return None;
+        }
+        // Counted even if it is refused: dropping the responder rings the bell.
+        self.in_flight += 1;
+        let (handle, responder) = exchange::new(job, tag, Arc::clone(&self.bell));
+        self.dispatch.submit(responder).is_ok().then_some(handle)
+    }
+}
