@@ -86,7 +86,7 @@ struct Run {
     out: SendQueue,
     log: Vec<Outcome>,
     answer: Answer,
-    /// The request that a held answer is for.
+    /// The request that a held answer or an unfinished response is for.
     waiting: Option<StreamId>,
 }
 
@@ -214,6 +214,9 @@ impl Run {
             }
             Event::Invalid(id, error) => {
                 self.log.push(Outcome::Event(format!("invalid {} {error:?}", id.0)));
+                if self.waiting == Some(id) {
+                    return self.protocol.reset(id);
+                }
                 let response = Response::new(error.status());
                 let length =
                     if self.answer.length == Some(None) { ContentLength::Unknown } else { ContentLength::Exact(2) };
