@@ -67,6 +67,9 @@ pub struct Http1 {
     disposition: Disposition,
 }
 
+// Thousands of connections are idle at a time.
+const _: () = assert!(size_of::<Http1>() <= 128);
+
 impl Http1 {
     /// A new connection. Options beyond their ceilings are lowered to those.
     pub fn new(options: Http1Options) -> Self {

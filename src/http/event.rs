@@ -47,7 +47,8 @@ pub enum Disposition {
     Open,
     /// Everything queued is sent; then half-close, read and throw away for a while, close (RFC 9112 §9.6).
     Linger,
-    /// Everything queued is sent; then close at once, since the peer has nothing more to say.
+    /// Everything queued is sent; then close at once: the peer has announced or reached the end of what it sends, so that
+    /// no unread input can turn the close into a reset.
     Close,
     /// Close now, visibly: the response under way cannot be completed.
     Cut,

@@ -72,7 +72,7 @@ impl Http1 {
         };
         // What follows a CONNECT may be meant for the tunnel that it asks for (RFC 9110 §9.3.6).
         let is_last = self.options.requests_max != 0 && self.id.0 >= self.options.requests_max;
-        if is_last || self.draining || request.method == Method::Connect {
+        if is_last || request.method == Method::Connect {
             self.close_after();
         }
         self.receive = Body::new(framing).map_or(Receive::End, Receive::Content);

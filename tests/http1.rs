@@ -1,0 +1,320 @@
+//! Runs the transcripts in `tests/http1/` through the pure connection: whole, split at every byte, and split at random.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "http1/transcript.rs"]
+mod transcript;
+
+use std::collections::BTreeSet;
+use std::io::IoSlice;
+use std::path::Path;
+
+use bytes::{Bytes, BytesMut};
+use ephpm::base::send_queue::SendQueue;
+use ephpm::http::message::{ContentLength, Request, Response};
+use ephpm::http::status::Status;
+use ephpm::http1::{Http1, Http1Options};
+use ephpm::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
+use transcript::{Action, Case, DATE, Outcome, Step, read_directory};
+
+#[test]
+fn transcripts_hold_however_the_input_is_split() {
+    let cases = read_directory(Path::new("tests/http1"));
+    let mut failures = Vec::new();
+    for case in &cases {
+        let mut seed = case.name.bytes().fold(0x5eed, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte)) | 1;
+        let mut random = move |_| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            1 + (seed >> 11) as usize % 40
+        };
+        let mut outcomes = vec![("whole", run(case, &mut |len| len))];
+        if !case.steps.iter().any(|step| matches!(step, Step::Action(Action::Whole))) {
+            outcomes.push(("at every byte", run(case, &mut |_| 1)));
+            outcomes.extend((0..8).map(|_| ("at random", run(case, &mut random))));
+        }
+        failures.extend(outcomes.into_iter().filter_map(|(split, outcome)| {
+            outcome.err().map(|difference| format!("{} (split {split})\n{difference}", case.name))
+        }));
+    }
+    assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_rule_that_concerns_the_connection_has_a_transcript() {
+    // Those of messages and connections, but for what a service decides: 7 (405), 17 (virtual hosts), 36 (OPTIONS), 42
+    // (upgrades), 46 to 48 (fields of a response). 43 is the transport's half of a lingering close.
+    let concerning = (1..=49).filter(|rule| ![7, 17, 36, 42, 43, 46, 47, 48].contains(rule)).collect::<BTreeSet<_>>();
+    let shown = read_directory(Path::new("tests/http1")).iter().flat_map(|case| case.rules.clone()).collect();
+    assert_eq!(concerning.difference(&shown).collect::<Vec<_>>(), Vec::<&u32>::new());
+}
+
+/// Runs a case, with input in pieces whose lengths `split` says; what differs from the transcript, if anything does.
+fn run(case: &Case, split: &mut dyn FnMut(usize) -> usize) -> Result<(), String> {
+    let mut run = Run::new(case);
+    for step in &case.steps {
+        match step {
+            Step::Input(bytes) => {
+                let mut rest = &bytes[..];
+                while !rest.is_empty() {
+                    let (piece, after) = rest.split_at(split(rest.len()).min(rest.len()));
+                    run.inbox.extend_from_slice(piece);
+                    run.pump();
+                    rest = after;
+                }
+            }
+            Step::Action(action) => run.act(action),
+            Step::Expect(outcomes) => {
+                let mut found = std::mem::take(&mut run.log);
+                if outcomes.iter().any(|outcome| matches!(outcome, Outcome::State(_))) {
+                    found.push(Outcome::State(run.state()));
+                }
+                if found != *outcomes {
+                    return Err(format!("  expected {outcomes:#?}\n  found {found:#?}"));
+                }
+            }
+        }
+    }
+    if run.log.is_empty() { Ok(()) } else { Err(format!("  not expected {:#?}", run.log)) }
+}
+
+/// A connection with a scripted application above it.
+struct Run {
+    protocol: Protocol,
+    inbox: BytesMut,
+    out: SendQueue,
+    log: Vec<Outcome>,
+    answer: Answer,
+    /// The request that a held answer or an unfinished response is for.
+    waiting: Option<StreamId>,
+}
+
+/// What the application does.
+#[derive(Default)]
+struct Answer {
+    early: bool,
+    hold: bool,
+    sends_continue: bool,
+    resets: bool,
+    unfinished: bool,
+    shows_fields: bool,
+    status: Option<u16>,
+    reason: Option<String>,
+    fields: Vec<(String, String)>,
+    length: Option<Option<u64>>,
+    content: Vec<Vec<u8>>,
+    interim: Vec<u16>,
+}
+
+impl Run {
+    fn new(case: &Case) -> Self {
+        let mut options = Http1Options::default();
+        for step in &case.steps {
+            if let Step::Action(Action::Option(name, value)) = step {
+                match &name[..] {
+                    "head_bytes_max" => options.head_bytes_max = *value,
+                    "fields_max" => options.fields_max = *value,
+                    "target_bytes_max" => options.target_bytes_max = *value,
+                    "requests_max" => options.requests_max = *value as u64,
+                    _ => panic!("{}: {name}", case.name),
+                }
+            }
+        }
+        Self {
+            protocol: Protocol::Http1(Http1::new(options)),
+            inbox: BytesMut::new(),
+            out: SendQueue::default(),
+            log: Vec::new(),
+            answer: Answer::default(),
+            waiting: None,
+        }
+    }
+
+    fn act(&mut self, action: &Action) {
+        let answer = &mut self.answer;
+        match action.clone() {
+            Action::Whole | Action::Option(..) => {}
+            Action::Early => answer.early = true,
+            Action::Hold => answer.hold = true,
+            Action::Continue => answer.sends_continue = true,
+            Action::Reset => answer.resets = true,
+            Action::Unfinished => answer.unfinished = true,
+            Action::Finish => {
+                let id = self.waiting.take().expect("a response is unfinished");
+                self.protocol.finish(id, &mut self.out);
+                self.pump();
+            }
+            Action::Fields => answer.shows_fields = true,
+            Action::Status(code) => answer.status = Some(code),
+            Action::Reason(reason) => answer.reason = Some(reason),
+            Action::Field(name, value) => answer.fields.push((name, value)),
+            Action::Length(length) => answer.length = Some(length),
+            Action::Content(content) => answer.content.push(content),
+            Action::Interim(code) => answer.interim.push(code),
+            Action::Release => {
+                answer.hold = false;
+                let id = self.waiting.take().expect("an answer is held");
+                self.respond(id);
+                self.pump();
+            }
+            Action::Eof => {
+                self.protocol.eof();
+                self.pump();
+            }
+            Action::Drain => {
+                self.protocol.drain();
+                self.pump();
+            }
+            Action::Expire => {
+                if let Some(event) = self.protocol.expire(&self.inbox) {
+                    self.handle(event);
+                }
+                self.pump();
+            }
+        }
+    }
+
+    fn pump(&mut self) {
+        while let Some(event) = self.protocol.poll_event(&mut self.inbox) {
+            self.handle(event);
+        }
+        self.log_output();
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.log_output();
+        match event {
+            Event::Request(id, request) => {
+                let fields = if self.answer.shows_fields { describe_fields(&request) } else { Vec::new() };
+                self.log.push(Outcome::Event(describe(id, &request)));
+                self.log.extend(fields.into_iter().map(Outcome::Event));
+                if self.answer.sends_continue {
+                    self.protocol.send_continue(id, &mut self.out);
+                    self.protocol.send_continue(id, &mut self.out);
+                }
+                if self.answer.early {
+                    self.respond(id);
+                }
+            }
+            Event::Content(id, bytes) => {
+                assert!(!bytes.is_empty());
+                let (start, content) = (format!("content {} ", id.0), bytes.escape_ascii().to_string());
+                match self.log.last_mut() {
+                    Some(Outcome::Event(event)) if event.starts_with(&start) => event.push_str(&content),
+                    _ => self.log.push(Outcome::Event(start + &content)),
+                }
+            }
+            Event::EndOfContent(id) => {
+                self.log.push(Outcome::Event(format!("end {}", id.0)));
+                match self.answer.hold {
+                    true => self.waiting = Some(id),
+                    false => self.respond(id),
+                }
+            }
+            Event::Invalid(id, error) => {
+                self.log.push(Outcome::Event(format!("invalid {} {error:?}", id.0)));
+                if self.waiting == Some(id) {
+                    return self.protocol.reset(id);
+                }
+                let response = Response::new(error.status());
+                let length =
+                    if self.answer.length == Some(None) { ContentLength::Unknown } else { ContentLength::Exact(2) };
+                self.protocol.send_response(id, response, length, DATE, &mut self.out);
+                self.protocol.send_content(id, Bytes::from_static(b"no").into(), &mut self.out);
+                self.protocol.finish(id, &mut self.out);
+            }
+        }
+    }
+
+    fn respond(&mut self, id: StreamId) {
+        let (protocol, out, answer) = (&mut self.protocol, &mut self.out, &self.answer);
+        for code in &answer.interim {
+            let response = Response::new(Status::from_code(*code).unwrap());
+            protocol.send_response(id, response, ContentLength::Unknown, DATE, out);
+        }
+        let mut response = Response::new(Status::from_code(answer.status.unwrap_or(200)).unwrap());
+        response.reason = answer.reason.as_ref().map(|reason| reason.as_bytes().into());
+        for (name, value) in &answer.fields {
+            response.headers.add(name, value.as_bytes());
+        }
+        let content = match &answer.content[..] {
+            [] => &[b"ok".to_vec()][..],
+            content => content,
+        };
+        let total = content.iter().map(|piece| piece.len() as u64).sum();
+        let length = answer.length.unwrap_or(Some(total));
+        let length = length.map_or(ContentLength::Unknown, ContentLength::Exact);
+        protocol.send_response(id, response, length, DATE, out);
+        for piece in content {
+            protocol.send_content(id, Bytes::from(piece.clone()).into(), out);
+        }
+        if answer.resets {
+            protocol.reset(id);
+        } else if answer.unfinished {
+            self.waiting = Some(id);
+        } else {
+            protocol.finish(id, out);
+        }
+    }
+
+    /// Moves what is queued to the log.
+    fn log_output(&mut self) {
+        let mut output = Vec::new();
+        while !self.out.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 16];
+            let filled = self.out.slices(&mut slices);
+            let bytes = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
+            self.out.advance(bytes.len() as u64);
+            output.extend(bytes);
+        }
+        let text = output.escape_ascii().to_string();
+        match self.log.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Outcome::Output(before)) => before.push_str(&text),
+            _ => self.log.push(Outcome::Output(text)),
+        }
+    }
+
+    fn state(&self) -> String {
+        let awaiting = self.protocol.awaiting(&self.inbox);
+        assert_eq!(self.protocol.is_idle(&self.inbox), awaiting == Awaiting::Request);
+        match self.protocol.disposition() {
+            Disposition::Open => {
+                assert!(self.protocol.wants_input(&self.inbox) || awaiting == Awaiting::Nothing);
+                format!("open {}", format!("{awaiting:?}").to_lowercase())
+            }
+            closing => {
+                assert!(!self.protocol.wants_input(&self.inbox) && awaiting == Awaiting::Nothing);
+                format!("{closing:?}").to_lowercase()
+            }
+        }
+    }
+}
+
+fn describe(id: StreamId, request: &Request) -> String {
+    let mut text = format!(
+        "request {} {} {} {}",
+        id.0,
+        request.method.as_str(),
+        request.target().escape_ascii(),
+        request.version.as_str()
+    );
+    if let Some(authority) = request.authority() {
+        text += &format!(" host {}", authority.escape_ascii());
+    }
+    match request.content_length {
+        Some(0) => {}
+        Some(length) => text += &format!(" content {length}"),
+        None => text += " content chunked",
+    }
+    if request.expects_continue {
+        text += " expects-continue";
+    }
+    text
+}
+
+fn describe_fields(request: &Request) -> Vec<String> {
+    let line = |(name, value): (&[u8], &[u8])| format!("field {}: {}", name.escape_ascii(), value.escape_ascii());
+    request.headers.iter().map(line).collect()
+}
