@@ -13,6 +13,7 @@ mod framing;
 #[doc(hidden)]
 pub mod fuzz;
 mod head;
+mod piece;
 mod receive;
 mod request_line;
 mod respond;

@@ -29,3 +29,8 @@ fn server_vars() {
 fn path_mapping() {
     replay("path_mapping", ephpm::fuzz::path_mapping);
 }
+
+#[test]
+fn http_responses() {
+    replay("http_responses", ephpm::fuzz::http_responses);
+}

@@ -2,10 +2,11 @@
 //!
 //! Built from the [`Framing`] alone. Content is split off the inbox without copying; what follows the end stays there.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::chunked::Chunked;
 use super::framing::Framing;
+use super::piece::{Step, take};
 use crate::http::peer_error::PeerError;
 
 /// A body that is being received.
@@ -15,17 +16,6 @@ pub(super) enum Body {
     Length(u64),
     /// Chunks.
     Chunked(Chunked),
-}
-
-/// What lies in front of the inbox.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A piece of content, never empty.
-    Content(Bytes),
-    /// The end of the body.
-    End,
-    /// Nothing yet: more input is needed.
-    Starved,
 }
 
 impl Body {
@@ -54,14 +44,4 @@ impl Body {
             Self::Chunked(_) => None,
         }
     }
-}
-
-/// At most `left` bytes of content, of which there is some; `left` is lowered.
-pub(super) fn take(inbox: &mut BytesMut, left: &mut u64) -> Step {
-    if inbox.is_empty() {
-        return Step::Starved;
-    }
-    let n = usize::try_from(*left).unwrap_or(usize::MAX).min(inbox.len());
-    *left -= n as u64;
-    Step::Content(inbox.split_to(n).freeze())
 }

@@ -6,7 +6,7 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::body::{Step, take};
+use super::piece::{Step, take};
 use crate::base::limits::CHUNK_OVERHEAD_BYTES_MAX;
 use crate::http::headers::{is_field_value, is_tchar};
 use crate::http::peer_error::PeerError;

@@ -290,12 +290,12 @@ fn read_chunks(sent: &mut Bytes) -> bool {
     let (mut chunked, mut inbox) = (super::chunked::Chunked::default(), BytesMut::from(&sent[..]));
     let end = loop {
         match chunked.decode(&mut inbox).expect("our chunks are well-formed") {
-            super::body::Step::Content(_) => {}
+            super::piece::Step::Content(_) => {}
             step => break step,
         }
     };
     *sent = inbox.freeze();
-    end == super::body::Step::End
+    end == super::piece::Step::End
 }
 
 fn bytes_of(out: &mut SendQueue) -> Bytes {

@@ -3,9 +3,10 @@
 use bytes::BytesMut;
 
 use super::Http1;
-use super::body::{Body, Step};
+use super::body::Body;
 use super::fields::Received;
 use super::head::{Found, Head};
+use super::piece::Step;
 use super::state::{After, Current, Expectation, Receive, Respond};
 use crate::http::event::{Disposition, Event};
 use crate::http::message::Version;
