@@ -198,6 +198,25 @@ fn status_line() {
     assert_eq!((exchange.status, &*exchange.status_line), (200, "HTTP/"));
 }
 
+/// Output in the callback sends the headers while they are being sent.
+#[test]
+fn header_callback_may_write() {
+    for buffering in ["", "ob_end_clean();"] {
+        let exchange = get(&format!(
+            "<?php {buffering} header_register_callback(function () {{ header('From: callback'); echo 'x'; }}); echo 'y';"
+        ));
+        assert_eq!(exchange.status, 200);
+        assert!(exchange.has_header("From: callback"), "{:?}", exchange.headers);
+        assert_eq!(exchange.body(), "xy");
+    }
+}
+
+#[test]
+fn phpinfo_is_html_and_has_our_name() {
+    let exchange = get("<?php phpinfo();");
+    assert!(exchange.body().contains("<tr><td class=\"e\">Server API </td><td class=\"v\">ePHPm </td></tr>"));
+}
+
 #[test]
 fn more_headers_than_fit_on_the_stack() {
     let exchange = get("<?php for ($i = 0; $i < 500; $i++) header(\"X-$i: $i\");");
