@@ -5,4 +5,5 @@ pub mod limits;
 pub mod queue;
 pub mod send_queue;
 pub mod slab;
+pub mod sys;
 pub mod timer;

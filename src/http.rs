@@ -1,7 +1,10 @@
 //! The vocabulary of RFC 9110, the same for every version of the protocol. Pure.
 
+pub mod authority;
 pub mod date;
+pub mod event;
 pub mod headers;
 pub mod message;
 pub mod method;
+pub mod peer_error;
 pub mod status;

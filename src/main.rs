@@ -1,2 +1,78 @@
-//! The `ephpm` program.
-fn main() {}
+//! The `ephpm` program: the only place that prints to standard output or exits.
+
+use std::process::ExitCode as ProcessExitCode;
+
+use ephpm::php;
+use ephpm::program::cli::{self, Command, ExitCode, Invocation};
+use ephpm::program::config::Config;
+use ephpm::program::logger;
+use ephpm::program::server::{self, Stopped};
+use ephpm::program::version::{PhpInfo, version_text};
+
+fn main() -> ProcessExitCode {
+    logger::install();
+    let code = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => print(&cli::help_text()),
+        Ok(Command::Version) => print(&version()),
+        Ok(Command::Check(invocation)) => check(&invocation),
+        Ok(Command::Run(invocation)) => run(&invocation),
+        Err(error) => complain(&error, ExitCode::Usage),
+    };
+    code.into()
+}
+
+fn run(invocation: &Invocation) -> ExitCode {
+    let config = match load(invocation) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    logger::configure(config.logging.level, config.logging.format);
+    match server::run(&config) {
+        Ok(Stopped::Clean) => ExitCode::Success,
+        // Destructors of C libraries would run under a thread that is still in PHP.
+        Ok(Stopped::PhpStuck) => ephpm::base::sys::process::exit_now(ExitCode::Success as i32),
+        Err(error) => complain(&error, ExitCode::Failure),
+    }
+}
+
+fn check(invocation: &Invocation) -> ExitCode {
+    match load(invocation) {
+        Ok(_) => print("the configuration is valid\n"),
+        Err(code) => code,
+    }
+}
+
+fn load(invocation: &Invocation) -> Result<Config, ExitCode> {
+    Config::load(&invocation.source, std::env::vars_os(), &invocation.options)
+        .map_err(|error| complain(&error, ExitCode::Configuration))
+}
+
+/// Starts PHP to ask it for its extensions.
+fn version() -> String {
+    logger::configure(log::LevelFilter::Error, logger::Format::Pretty);
+    let info = php::Info::of_libphp();
+    let extensions = match php::Php::start(&php::PhpOptions { threads: 1, ..Default::default() }) {
+        Ok(php) => {
+            let names = php.extensions().into_iter().map(|extension| extension.name).collect();
+            // A process that only prints does not care how PHP ends.
+            let _ = php.stop();
+            names
+        }
+        Err(_) => Vec::new(),
+    };
+    let version = info.version.to_owned();
+    version_text(Some(&PhpInfo { version, zend_version: None, zts: info.zts, extensions }))
+}
+
+fn print(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::Success,
+        Err(_) => ExitCode::Failure, // a closed pipe
+    }
+}
+
+fn complain(error: &dyn std::error::Error, code: ExitCode) -> ExitCode {
+    eprintln!("ephpm: {error}");
+    code
+}

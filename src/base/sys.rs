@@ -1,11 +1,13 @@
-//! The kernel, as far as the standard library does not reach it. The only module that calls libc.
+//! The kernel, as far as the standard library does not reach it: the only module that calls libc.
 //!
-//! Every call goes through [`check`], so that an error is an [`io::Error`]; nothing here knows HTTP or PHP.
+//! One file per matter. Each wraps a few system calls in safe functions that return [`std::io::Result`] and owned file
+//! descriptors, all of them close-on-exec; nothing here knows HTTP or PHP.
 
 pub mod file;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod temporary;
 
 use std::io;
 

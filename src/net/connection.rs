@@ -41,7 +41,9 @@ enum Phase {
     Open,
     /// Our side is closed. What the peer still sends is thrown away, since closing with unread bytes would make the
     /// kernel send a reset, which destroys the response that is on its way (RFC 9112 §9.6).
-    Lingering { until: Instant },
+    Lingering {
+        until: Instant,
+    },
 }
 
 /// What a connection waits for after its turn.

@@ -216,7 +216,8 @@ impl EventLoop {
         let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
-            let next = self.wheel.next_timeout().into_iter().chain(self.accept_paused_until).min();
+            let next =
+                [self.wheel.next_timeout(), self.accept_paused_until, self.disk.deadline()].into_iter().flatten().min();
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
         let polled = self.poll.poll(events, timeout);
@@ -341,6 +342,7 @@ impl EventLoop {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
                 Err(error) if socket::is_exhausted(&error) => {
                     log::error!("cannot accept connections for a moment: {error}");
+                    self.disk.shed();
                     self.accept_paused_until = Some(self.clock.now + ACCEPT_PAUSE);
                 }
                 // The connection died in the queue (accept(2) lists these); the next one may be well.

@@ -16,7 +16,7 @@ pub(super) struct TemporaryFiles {
 
 impl Spool for TemporaryFiles {
     fn create(&mut self) -> io::Result<File> {
-        sys::file::temporary(&self.directory)
+        sys::temporary::create(&self.directory)
     }
 
     fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {

@@ -64,7 +64,12 @@ impl Transport {
                     let len = usize::try_from(range.len.min(budget)).unwrap_or(WRITE_BUDGET);
                     match socket::send_file(stream, &*range.file, range.offset, len) {
                         // The length has been promised, and there is nothing to keep the promise with.
-                        Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file shrank while it was sent")),
+                        Ok(0) => {
+                            return Err(io::Error::new(
+                                io::ErrorKind::UnexpectedEof,
+                                "a file shrank while it was sent",
+                            ));
+                        }
                         result => result,
                     }
                 }

@@ -72,7 +72,12 @@ impl Collector {
     }
 
     /// Adds a piece.
-    pub fn push(&mut self, bytes: &Bytes, options: &CollectorOptions, spool: &mut dyn Spool) -> Result<(), CollectError> {
+    pub fn push(
+        &mut self,
+        bytes: &Bytes,
+        options: &CollectorOptions,
+        spool: &mut dyn Spool,
+    ) -> Result<(), CollectError> {
         self.len += bytes.len() as u64;
         if self.len > options.bytes_max {
             return Err(CollectError::TooLarge);
@@ -116,7 +121,8 @@ mod tests {
     impl Spool for TestSpool {
         fn create(&mut self) -> io::Result<File> {
             self.created += 1;
-            let path = std::env::temp_dir().join(format!("ephpm-collector-{}-{:p}", std::process::id(), &raw const *self));
+            let path =
+                std::env::temp_dir().join(format!("ephpm-collector-{}-{:p}", std::process::id(), &raw const *self));
             let file = File::options().read(true).write(true).create_new(true).open(&path)?;
             std::fs::remove_file(path)?;
             Ok(file)
@@ -151,9 +157,13 @@ mod tests {
 
     #[test]
     fn small_content_stays_in_memory_and_large_content_does_not() {
-        for (pieces, files) in
-            [(&[][..], 0), (&["12345678"], 0), (&["1234", "5678"], 0), (&["1234", "56789"], 1), (&["123456789", "0123", "4"], 1)]
-        {
+        for (pieces, files) in [
+            (&[][..], 0),
+            (&["12345678"], 0),
+            (&["1234", "5678"], 0),
+            (&["1234", "56789"], 1),
+            (&["123456789", "0123", "4"], 1),
+        ] {
             let (content, created) = collect(pieces, false);
             assert_eq!(content.unwrap(), pieces.concat().as_bytes());
             assert_eq!(created, files, "{pieces:?}");

@@ -21,7 +21,8 @@ use crate::http::message::{ContentLength, Peer, Request, Response};
 use crate::http::status::Status;
 use crate::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
 use crate::site::error_page;
-use crate::site::router::{Files, Route, Router};
+use crate::site::files::Files;
+use crate::site::router::{Route, Router};
 use crate::site::static_files;
 
 /// What a connection needs of its surroundings for one turn.
@@ -169,7 +170,7 @@ impl Http {
 
     /// Does all that can be done with what has been received and what PHP has produced.
     pub fn process(&mut self, inbox: &mut BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
-        self.expire(out, cx);
+        self.expire(inbox, out, cx);
         loop {
             self.pull(out, cx);
             self.stalled = out.len() >= limits::SEND_QUEUE_HIGH;
@@ -177,16 +178,7 @@ impl Http {
                 return;
             }
             let Some(event) = self.protocol.poll_event(inbox) else { return };
-            match event {
-                Event::Request(id, request) => self.on_request(id, request, out, cx),
-                Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),
-                Event::EndOfContent(id) => self.on_end_of_content(id, out, cx),
-                Event::Invalid(id, error) => {
-                    log::debug!("{}: {error}", self.peer.remote);
-                    self.streams.retain(|stream| stream.id != id);
-                    self.send_error(id, error.status(), None, out, cx);
-                }
-            }
+            self.on_event(event, out, cx);
         }
     }
 
@@ -257,6 +249,19 @@ impl Http {
     /// Lets the requests under way end, and no other begin.
     pub fn drain(&mut self) {
         self.protocol.drain();
+    }
+
+    fn on_event(&mut self, event: Event, out: &mut SendQueue, cx: &mut Context<'_>) {
+        match event {
+            Event::Request(id, request) => self.on_request(id, request, out, cx),
+            Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),
+            Event::EndOfContent(id) => self.on_end_of_content(id, out, cx),
+            Event::Invalid(id, error) => {
+                log::debug!("{}: {error}", self.peer.remote);
+                self.streams.retain(|stream| stream.id != id);
+                self.send_error(id, error.status(), None, out, cx);
+            }
+        }
     }
 
     fn on_request(&mut self, id: StreamId, request: Request, out: &mut SendQueue, cx: &mut Context<'_>) {
@@ -381,7 +386,7 @@ impl Http {
             Err(error) => return self.send_error(id, error.status(), None, out, cx),
         };
         let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
-        let reply = static_files::respond(request, path, &file, seconds);
+        let reply = static_files::respond(request, &file, seconds);
         self.protocol.send_response(id, reply.response, reply.length, cx.date, out);
         if let Some(content) = reply.content {
             self.protocol.send_content(id, content, out);
@@ -418,7 +423,7 @@ impl Http {
         self.protocol.finish(id, out);
     }
 
-    fn expire(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
+    fn expire(&mut self, inbox: &BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
         if self.timers.take_expired(WRITE, cx.now) {
             self.ending = Ending::Cut;
         }
@@ -426,7 +431,9 @@ impl Http {
             self.ending = Ending::Close;
         }
         if self.timers.take_expired(HEAD, cx.now) || self.timers.take_expired(CONTENT, cx.now) {
-            self.protocol.expire();
+            if let Some(event) = self.protocol.expire(inbox) {
+                self.on_event(event, out, cx);
+            }
         }
         if self.timers.take_expired(QUEUE, cx.now) {
             self.expire_queued(out, cx);

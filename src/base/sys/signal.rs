@@ -60,3 +60,9 @@ fn stop_set() -> libc::sigset_t {
         set.assume_init()
     }
 }
+
+/// Makes [`wait`] return as if the operator had asked to stop.
+pub fn raise_stop() {
+    // SAFETY: no pointers are passed; the signal is blocked everywhere, so it only becomes pending.
+    unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+}

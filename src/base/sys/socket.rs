@@ -2,7 +2,6 @@
 #![allow(unsafe_code, reason = "system calls")]
 
 use std::io::{self, IoSlice};
-use std::mem;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -46,7 +45,7 @@ fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
                 sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
                 sin_zero: [0; 8],
             };
-            let len = mem::size_of_val(&raw) as libc::socklen_t;
+            let len = size_of_val(&raw) as libc::socklen_t;
             // SAFETY: `raw` is a valid sockaddr_in of `len` bytes that outlives the call.
             check(unsafe { libc::bind(fd, (&raw const raw).cast(), len) })?;
         }
@@ -58,7 +57,7 @@ fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
                 sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
                 sin6_scope_id: address.scope_id(),
             };
-            let len = mem::size_of_val(&raw) as libc::socklen_t;
+            let len = size_of_val(&raw) as libc::socklen_t;
             // SAFETY: `raw` is a valid sockaddr_in6 of `len` bytes that outlives the call.
             check(unsafe { libc::bind(fd, (&raw const raw).cast(), len) })?;
         }
@@ -67,7 +66,7 @@ fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
 }
 
 fn set_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
-    let len = mem::size_of_val(&value) as libc::socklen_t;
+    let len = size_of_val(&value) as libc::socklen_t;
     // SAFETY: `value` is a valid int of `len` bytes that outlives the call.
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), len) })?;
     Ok(())
@@ -105,7 +104,7 @@ pub fn send(socket: &impl AsRawFd, slices: &[IoSlice<'_>], more: bool) -> io::Re
         unsafe { libc::send(fd, slice.as_ptr().cast(), slice.len(), flags) }
     } else {
         // SAFETY: an all-zero msghdr is a valid empty one.
-        let mut message: libc::msghdr = unsafe { mem::zeroed() };
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         // IoSlice is guaranteed to have the layout of iovec, which sendmsg does not write to.
         message.msg_iov = slices.as_ptr().cast_mut().cast();
         message.msg_iovlen = slices.len() as _;
@@ -120,7 +119,8 @@ pub fn send(socket: &impl AsRawFd, slices: &[IoSlice<'_>], more: bool) -> io::Re
 pub fn send_file(socket: &impl AsRawFd, file: &impl AsRawFd, offset: u64, len: usize) -> io::Result<usize> {
     let mut offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: `offset` outlives the call.
-    check(unsafe { libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, len) }).map(|sent| sent as usize)
+    check(unsafe { libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, len) })
+        .map(|sent| sent as usize)
 }
 
 #[cfg(test)]

@@ -53,8 +53,8 @@ settings! {
         /// 431: 1 KiB to 64 KiB less one. Must be greater than `target_bytes_max`. Default:
         /// 32 KiB.
         head_bytes_max: usize = size(1024, 65535), "32K";
-        /// Fields of a request's head; more are answered 431: 1 to 1000. Default: 100.
-        fields_max: usize = integer(1, 1000), "100";
+        /// Fields of a request's head; more are answered 431: 1 to 256. Default: 100.
+        fields_max: usize = integer(1, 256), "100";
         /// Bytes of a request target; a longer one is answered 414: 64 bytes to 64 KiB less one.
         /// Default: 8 KiB.
         target_bytes_max: usize = size(64, 65535), "8K";

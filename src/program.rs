@@ -8,4 +8,6 @@ pub mod cli;
 pub mod config;
 pub mod logger;
 pub mod php_ini;
+#[cfg(feature = "php")]
+pub mod server;
 pub mod version;

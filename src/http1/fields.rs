@@ -1,0 +1,159 @@
+//! The field lines of a complete head (RFC 9112 §5), and what those say that concern the connection.
+//!
+//! httparse runs here, once; a name is a token and a value has no control when it has passed. Then one pass finds the
+//! fields that the protocol itself obeys; each of them that is no list may come once. All other fields are the
+//! application's. The request that comes out borrows nothing and copies nothing: its spans point into the head.
+
+use bytes::BytesMut;
+use httparse::{EMPTY_HEADER, Status};
+
+use super::framing::Framing;
+use super::head::Found;
+use super::request_line::RequestLine;
+use crate::http::authority::Authority;
+use crate::http::headers::{Field, Headers, Span};
+use crate::http::message::{Request, Version};
+use crate::http::peer_error::PeerError;
+
+/// The most field lines that can be configured.
+pub(super) const FIELDS_CEILING: usize = 256;
+/// Requests with no more field lines, nearly all, are parsed with a small array.
+const FIELDS_USUAL: usize = 32;
+
+/// A valid request head with what the connection must know of it.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) request: Request,
+    pub(super) framing: Framing,
+    /// The peer lets the connection go on after the response (RFC 9112 §9.3).
+    pub(super) persistent: bool,
+}
+
+impl Received {
+    /// Parses `block`, the complete head that was `found`.
+    pub(super) fn parse(mut block: BytesMut, found: &Found) -> Result<Self, PeerError> {
+        let lines = &block[found.line_len..];
+        let fields = if found.count <= FIELDS_USUAL {
+            parse_fields::<FIELDS_USUAL>(lines, found)?
+        } else {
+            parse_fields::<FIELDS_CEILING>(lines, found)?
+        };
+        let known = Known::find(&block, &fields)?;
+        let RequestLine { method, version, .. } = found.line;
+        if version >= Version::Http11 && known.host.is_none() {
+            return Err(PeerError::HostMissing);
+        }
+        let (target, named) = found.line.resolve(&mut block);
+        let headers = Headers::from_parts(block, fields);
+        if known.host.is_some_and(|host| Authority::parse(headers.slice(host)).is_none()) {
+            return Err(PeerError::HostInvalid);
+        }
+        let framing = Framing::of(
+            version,
+            known.content_length.map(|value| headers.slice(value)),
+            known.transfer_encoding.then(|| headers.get_all("Transfer-Encoding")),
+        )?;
+        // HTTP/1.0 has no expectations, and no interim responses either (RFC 9110 §10.1.1).
+        let expects = known.expect && version >= Version::Http11 && expects_continue(&headers)?;
+        let persistent = is_persistent(version, known.connection.then_some(&headers));
+        let request = Request {
+            method,
+            version,
+            target,
+            authority: named.or(known.host),
+            headers,
+            content_length: framing.content_length(),
+            expects_continue: expects && framing != Framing::None,
+        };
+        Ok(Self { request, framing, persistent })
+    }
+}
+
+/// Where the names and values of `lines` lie, counted from the beginning of the head.
+fn parse_fields<const N: usize>(lines: &[u8], found: &Found) -> Result<Vec<Field>, PeerError> {
+    let mut headers = [EMPTY_HEADER; N];
+    let (len, parsed) = match httparse::parse_headers(lines, &mut headers) {
+        Ok(Status::Complete(complete)) => complete,
+        Ok(Status::Partial) => return Err(PeerError::FieldName),
+        Err(httparse::Error::HeaderValue) => return Err(PeerError::FieldValue),
+        Err(httparse::Error::TooManyHeaders) => return Err(PeerError::TooManyFields),
+        Err(_) => return Err(PeerError::FieldName),
+    };
+    if len != lines.len() || parsed.len() != found.count {
+        // Two readings of one head must never go on, should there ever be such a head.
+        return Err(PeerError::FieldName);
+    }
+    let span = |bytes: &[u8]| {
+        // An empty slice may lie anywhere.
+        let start = if bytes.is_empty() { 0 } else { bytes.as_ptr().addr() - lines.as_ptr().addr() + found.line_len };
+        let short = |n| u16::try_from(n).expect("a head is shorter than 64 KiB");
+        Span { start: short(start), len: short(bytes.len()) }
+    };
+    let mut fields = Vec::with_capacity(parsed.len());
+    fields.extend(parsed.iter().map(|header| Field { name: span(header.name.as_bytes()), value: span(header.value) }));
+    Ok(fields)
+}
+
+/// The fields that the protocol obeys: the value where there can be one, and whether there is any where it is a list.
+#[derive(Debug, Default)]
+struct Known {
+    host: Option<Span>,
+    content_type: Option<Span>,
+    content_length: Option<Span>,
+    transfer_encoding: bool,
+    expect: bool,
+    connection: bool,
+}
+
+impl Known {
+    fn find(block: &[u8], fields: &[Field]) -> Result<Self, PeerError> {
+        let mut known = Self::default();
+        for Field { name, value } in fields {
+            let name = &block[usize::from(name.start)..][..usize::from(name.len)];
+            let (place, error) = match name.len() {
+                4 if name.eq_ignore_ascii_case(b"Host") => (&mut known.host, PeerError::HostTwice),
+                12 if name.eq_ignore_ascii_case(b"Content-Type") => {
+                    (&mut known.content_type, PeerError::ContentTypeTwice)
+                }
+                14 if name.eq_ignore_ascii_case(b"Content-Length") => {
+                    (&mut known.content_length, PeerError::ContentLengthTwice)
+                }
+                6 => {
+                    known.expect |= name.eq_ignore_ascii_case(b"Expect");
+                    continue;
+                }
+                10 => {
+                    known.connection |= name.eq_ignore_ascii_case(b"Connection");
+                    continue;
+                }
+                17 => {
+                    known.transfer_encoding |= name.eq_ignore_ascii_case(b"Transfer-Encoding");
+                    continue;
+                }
+                _ => continue,
+            };
+            if place.replace(*value).is_some() {
+                return Err(error);
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// Whether the one expectation that there is was stated (RFC 9110 §10.1.1).
+fn expects_continue(headers: &Headers) -> Result<bool, PeerError> {
+    let mut expectations = headers.list("Expect");
+    match (expectations.next(), expectations.next()) {
+        (None, _) => Ok(false),
+        (Some(only), None) if only.eq_ignore_ascii_case(b"100-continue") => Ok(true),
+        _ => Err(PeerError::ExpectationUnknown),
+    }
+}
+
+/// RFC 9112 §9.3; `close` wins over `keep-alive`. `headers` is none when there is no Connection field.
+fn is_persistent(version: Version, headers: Option<&Headers>) -> bool {
+    let has = |option: &[u8]| {
+        headers.is_some_and(|headers| headers.list("Connection").any(|found| found.eq_ignore_ascii_case(option)))
+    };
+    !has(b"close") && (version >= Version::Http11 || has(b"keep-alive"))
+}

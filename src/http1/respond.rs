@@ -1,0 +1,142 @@
+//! The sending half of a connection: from an application's commands to bytes in the send queue.
+
+use super::Http1;
+use super::body::Body;
+use super::encode::{self, Delimiter, Persistence};
+use super::head::Head;
+use super::state::{After, Current, Expectation, Receive, Respond};
+use crate::base::chunk::Chunk;
+use crate::base::limits;
+use crate::base::send_queue::SendQueue;
+use crate::http::date::IMF_FIXDATE_LEN;
+use crate::http::event::{Disposition, StreamId};
+use crate::http::message::{ContentLength, Response, Version};
+use crate::http::status::Status;
+
+impl Http1 {
+    /// Tells the peer to send the content it holds back: once, only when it waits for that, and only while it does.
+    pub fn send_continue(&mut self, id: StreamId, out: &mut SendQueue) {
+        let waiting = self.current.expectation == Expectation::Waiting && matches!(self.receive, Receive::Content(_));
+        if id == self.id && waiting && matches!(self.respond, Respond::Head) {
+            self.current.expectation = Expectation::Met;
+            encode::continue_(out);
+        }
+    }
+
+    /// Sends a response head. The final one decides how its content ends; `Connection: close` among its fields is a
+    /// wish to end the connection, all other fields of framing and connection management are ignored, and `date` is
+    /// used unless it brings its own. An interim one (1xx) may precede it; that is not sent to HTTP/1.0, nor is 101
+    /// ever. After the final head, and for a request that is not the current one, nothing happens.
+    pub fn send_response(
+        &mut self,
+        id: StreamId,
+        response: Response,
+        length: ContentLength,
+        date: &[u8; IMF_FIXDATE_LEN],
+        out: &mut SendQueue,
+    ) {
+        if id != self.id || !matches!(self.respond, Respond::Head) {
+            return;
+        }
+        if response.status.is_informational() {
+            if self.current.version >= Version::Http11 && response.status != Status::SWITCHING_PROTOCOLS {
+                encode::interim(&response, out);
+            }
+            return;
+        }
+        let Current { method, version, .. } = self.current;
+        let (delimiter, framing) = encode::delimit(method, version, response.status, length);
+        if delimiter == Delimiter::Close || self.wants_to_close(&response) {
+            self.close_after();
+        }
+        let persistence = match self.current.after {
+            After::PeerCloses | After::WeClose => Persistence::Close,
+            After::Continue if version == Version::Http10 => Persistence::KeepAlive,
+            After::Continue => Persistence::Default,
+        };
+        encode::head(&response, framing, persistence, date, out);
+        self.respond = Respond::Content(delimiter);
+    }
+
+    /// Sends a piece of content. What exceeds the promised length is cut off; where there can be no content (HEAD, 204,
+    /// 304, …) it is dropped.
+    pub fn send_content(&mut self, id: StreamId, chunk: Chunk, out: &mut SendQueue) {
+        let Respond::Content(delimiter) = &mut self.respond else { return };
+        if id != self.id {
+            return;
+        }
+        match delimiter {
+            Delimiter::Head => {}
+            Delimiter::Length(left) => {
+                let chunk = truncate(chunk, *left);
+                *left -= chunk.len();
+                out.push(chunk);
+            }
+            Delimiter::LastChunk => encode::chunk(chunk, out),
+            Delimiter::Close => out.push(chunk),
+        }
+    }
+
+    /// The response is complete. One that has no final head, or less content than promised, is cut.
+    pub fn finish(&mut self, id: StreamId, out: &mut SendQueue) {
+        if id != self.id {
+            return;
+        }
+        match self.respond {
+            Respond::Idle => return,
+            Respond::Head | Respond::Content(Delimiter::Length(1..)) => return self.reset(id),
+            Respond::Content(Delimiter::LastChunk) => encode::last_chunk(out),
+            Respond::Content(Delimiter::Head | Delimiter::Length(0) | Delimiter::Close) => {}
+        }
+        self.respond = Respond::Idle;
+        if self.draining {
+            self.close_after();
+        }
+        match (self.current.after, std::mem::replace(&mut self.receive, Receive::Closed)) {
+            (After::Continue, Receive::End | Receive::Complete) => self.receive = Receive::Head(Head::default()),
+            (After::Continue, Receive::Content(body)) if !is_too_much(&body) => {
+                self.receive = Receive::Discard { body, left: limits::DISCARD_BYTES_MAX };
+            }
+            (After::PeerCloses, Receive::End | Receive::Complete) => self.close(Disposition::Close),
+            _ => self.close(Disposition::Linger),
+        }
+    }
+
+    /// The response cannot be completed: the connection ends, at once when a part of the response has been sent.
+    pub fn reset(&mut self, id: StreamId) {
+        match self.respond {
+            _ if id != self.id => {}
+            Respond::Idle => {}
+            // Replies to earlier requests may still be on their way.
+            Respond::Head => self.close(Disposition::Linger),
+            Respond::Content(_) => self.close(Disposition::Cut),
+        }
+    }
+
+    /// Whether the connection must end after this response, as far as the response and the unread content tell.
+    fn wants_to_close(&self, response: &Response) -> bool {
+        let asks = response.headers.list("Connection").any(|option| option.eq_ignore_ascii_case(b"close"));
+        let Receive::Content(body) = &self.receive else { return asks || self.draining };
+        // Without 100 Continue it is open whether the content will come; a peer and we may differ on that.
+        let held_back = matches!(self.current.expectation, Expectation::Waiting | Expectation::Overtaken);
+        let refused = matches!(response.status, Status::CONTENT_TOO_LARGE | Status::REQUEST_TIMEOUT);
+        asks || self.draining || held_back || refused || is_too_much(body)
+    }
+}
+
+/// Whether a body is known to be longer than what is thrown away to keep a connection.
+fn is_too_much(body: &Body) -> bool {
+    body.left().is_some_and(|left| left > limits::DISCARD_BYTES_MAX)
+}
+
+/// The first `len` bytes of a chunk.
+fn truncate(chunk: Chunk, len: u64) -> Chunk {
+    match chunk {
+        chunk if chunk.len() <= len => chunk,
+        Chunk::Bytes(mut bytes) => {
+            bytes.truncate(usize::try_from(len).expect("less than the chunk's own length"));
+            Chunk::Bytes(bytes)
+        }
+        Chunk::File(mut range) => Chunk::File(range.split_to(len)),
+    }
+}

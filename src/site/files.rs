@@ -1,0 +1,196 @@
+//! The only way of pure code to the file system: a trait that [`Disk`](super::disk::Disk) implements, and tests with a
+//! map.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::chunk::{Chunk, FileRange};
+use crate::http::date;
+use crate::http::status::Status;
+
+/// Looks up paths below the document root. A path is decoded, resolved, and begins with a slash; it has no slash at
+/// its end, but for the root's. Symbolic links are followed.
+pub trait Files {
+    /// What lies at `path`.
+    fn kind(&mut self, path: &[u8]) -> Kind;
+
+    /// Opens the regular file at `path`.
+    fn open(&mut self, path: &[u8]) -> Result<OpenFile, OpenError>;
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file. Whether it may be read is known when it is opened.
+    File,
+    /// A directory.
+    Directory,
+    /// Something that is never served: a FIFO, a socket, a device.
+    Other,
+    /// We may not look, or the file system has failed.
+    Denied,
+    /// Nothing, or nothing that a path can reach: names too long, links that turn in a circle.
+    Missing,
+}
+
+/// Why a file cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenError {
+    /// There is no regular file (any more).
+    NotFound,
+    /// We may not read it.
+    Denied,
+    /// The process or the system has no file descriptor left.
+    TooManyFiles,
+    /// The file system has failed.
+    Other,
+}
+
+impl OpenError {
+    /// How a request for the file is answered.
+    pub fn status(self) -> Status {
+        match self {
+            Self::NotFound => Status::NOT_FOUND,
+            Self::Denied => Status::FORBIDDEN,
+            Self::TooManyFiles => Status::SERVICE_UNAVAILABLE,
+            Self::Other => Status::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// A regular file with its metadata, which belong to exactly this content. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct OpenFile {
+    content: Stored,
+    metadata: Arc<Metadata>,
+}
+
+/// Where the content of a file is.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// All of it, in memory.
+    Memory(Bytes),
+    /// On the disk.
+    File(Arc<File>),
+}
+
+/// What is told about a file (RFC 9110 §8), rendered once.
+#[derive(Debug)]
+pub struct Metadata {
+    /// The length in bytes.
+    pub len: u64,
+    /// When it was last modified, in seconds since 1970; may lie in the future.
+    pub modified_seconds: i64,
+    /// `Last-Modified`.
+    pub last_modified: [u8; date::IMF_FIXDATE_LEN],
+    /// `ETag`: strong, quotes included. Made of the time of modification and the length, so that it is the same on
+    /// every host that serves a copy.
+    pub etag: String,
+    /// `Content-Type`.
+    pub content_type: String,
+}
+
+impl OpenFile {
+    /// A file of `len` bytes that was last modified at `modified`, seconds and nanoseconds since 1970. Its type is
+    /// guessed from `path`.
+    pub fn new(path: &[u8], content: Stored, len: u64, modified: (i64, u32)) -> Self {
+        let (modified_seconds, nanos) = modified;
+        let metadata = Metadata {
+            len,
+            modified_seconds,
+            last_modified: date::format(modified_seconds),
+            etag: format!("\"{modified_seconds:x}.{nanos:x}-{len:x}\""),
+            content_type: content_type(path),
+        };
+        Self { content, metadata: Arc::new(metadata) }
+    }
+
+    /// What is told about it.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Whether it is held as an open file.
+    pub fn file(&self) -> Option<&Arc<File>> {
+        match &self.content {
+            Stored::File(file) => Some(file),
+            Stored::Memory(_) => None,
+        }
+    }
+
+    /// `len` bytes from `offset` on; both together at most the length.
+    pub fn chunk(&self, offset: u64, len: u64) -> Chunk {
+        debug_assert!(offset + len <= self.metadata.len, "a range outside the file");
+        match &self.content {
+            Stored::Memory(bytes) => Chunk::Bytes(bytes.slice(offset as usize..(offset + len) as usize)),
+            Stored::File(file) => Chunk::File(FileRange { file: Arc::clone(file), offset, len }),
+        }
+    }
+}
+
+/// The media type that a file's name promises, `application/octet-stream` if none.
+///
+/// Text is declared to be UTF-8, as everything written today is; but not XML, which declares its encoding itself and
+/// whose declaration a parameter would overrule (RFC 7303 §3), and not JSON, which has no such parameter (RFC 8259 §11).
+fn content_type(path: &[u8]) -> String {
+    let name = &path[memchr::memrchr(b'/', path).map_or(0, |at| at + 1)..];
+    let extension = memchr::memrchr(b'.', name).map_or(&b""[..], |at| &name[at + 1..]);
+    let guess = std::str::from_utf8(extension).ok().and_then(|extension| mime_guess::from_ext(extension).first_raw());
+    match guess.unwrap_or("application/octet-stream") {
+        // RFC 9239 §6: the other names of JavaScript are obsolete.
+        "application/javascript" => "text/javascript; charset=utf-8".to_owned(),
+        media_type if media_type.starts_with("text/") && media_type != "text/xml" => {
+            format!("{media_type}; charset=utf-8")
+        }
+        media_type => media_type.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_follow_the_last_extension() {
+        for (path, wanted) in [
+            ("/a.css", "text/css; charset=utf-8"),
+            ("/a.HTML", "text/html; charset=utf-8"),
+            ("/a.js", "text/javascript; charset=utf-8"),
+            ("/a.mjs", "text/javascript; charset=utf-8"),
+            ("/a.txt", "text/plain; charset=utf-8"),
+            ("/a.xml", "text/xml"),
+            ("/a.json", "application/json"),
+            ("/a.svg", "image/svg+xml"),
+            ("/a.png", "image/png"),
+            ("/a.php.jpg", "image/jpeg"),
+            ("/a.webp", "image/webp"),
+            ("/a.avif", "image/avif"),
+            ("/a.woff2", "font/woff2"),
+            ("/a.wasm", "application/wasm"),
+            ("/a.js.gz", "application/gzip"),
+            ("/a.pdf", "application/pdf"),
+            ("/a.mp4", "video/mp4"),
+            ("/a.unheard-of", "application/octet-stream"),
+            ("/css", "application/octet-stream"),
+            ("/a.css/b", "application/octet-stream"),
+            ("/a.", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(path.as_bytes()), wanted, "{path}");
+        }
+        assert_eq!(content_type(b"/a.\xff"), "application/octet-stream");
+    }
+
+    #[test]
+    fn an_etag_tells_length_and_time_apart() {
+        let etag =
+            |len, modified| OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified).metadata().etag.clone();
+        assert_eq!(etag(0xabc, (0x5000_0000, 0x1234)), "\"50000000.1234-abc\"");
+        let all = [etag(1, (1, 1)), etag(11, (1, 1)), etag(1, (1, 11)), etag(1, (11, 1)), etag(1, (-1, 1))];
+        for (index, one) in all.iter().enumerate() {
+            assert!(!all[index + 1..].contains(one), "{one}");
+            assert!(one.bytes().all(|byte| byte == b'"' || byte.is_ascii_graphic()));
+        }
+    }
+}

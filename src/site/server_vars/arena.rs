@@ -1,0 +1,190 @@
+//! Names and values one behind another in one piece of memory that is used again for each request.
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// The variables of one request. Every name and value is followed by a NUL, so that C may read them where they lie.
+///
+/// Reused: [`build`](super::build) clears it and keeps its memory, so that in steady state nothing is allocated.
+#[derive(Debug, Default)]
+pub struct ServerVars {
+    /// Name, NUL, value, NUL, and so on.
+    bytes: Vec<u8>,
+    vars: Vec<Var>,
+    content_type: Option<usize>,
+    cookie: Option<usize>,
+    authorization: Option<usize>,
+}
+
+/// Where in the bytes a variable lies. Each part ends before a NUL.
+#[derive(Debug, Clone, Copy)]
+struct Var {
+    name_start: usize,
+    value_start: usize,
+    end: usize,
+}
+
+/// The places of the variables that every request has, in the order in which they are pushed.
+const REQUEST_METHOD: usize = 0;
+const REQUEST_URI: usize = 1;
+const QUERY_STRING: usize = 2;
+const SCRIPT_FILENAME: usize = 3;
+
+impl ServerVars {
+    /// No variables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many variables there are.
+    pub fn len(&self) -> usize {
+        self.vars.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.vars.is_empty()
+    }
+
+    /// Every variable as name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.iter_terminated().map(|(name, value)| (&name[..name.len() - 1], &value[..value.len() - 1]))
+    }
+
+    /// Every variable as name and value, each with the NUL at its end, which is the only one in it. They stay where
+    /// they are until this is filled again.
+    pub fn iter_terminated(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.vars.iter().map(|var| (self.name(var), self.value(var)))
+    }
+
+    /// The value of the variable with this name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// `REQUEST_METHOD`, with the NUL at its end, as of the following.
+    pub fn request_method(&self) -> &[u8] {
+        self.known(REQUEST_METHOD, b"REQUEST_METHOD")
+    }
+
+    /// `REQUEST_URI`: the target as it was sent.
+    pub fn request_uri(&self) -> &[u8] {
+        self.known(REQUEST_URI, b"REQUEST_URI")
+    }
+
+    /// `QUERY_STRING`: what follows the first `?`; empty without one.
+    pub fn query_string(&self) -> &[u8] {
+        self.known(QUERY_STRING, b"QUERY_STRING")
+    }
+
+    /// `SCRIPT_FILENAME`: the absolute path of the script.
+    pub fn script_filename(&self) -> &[u8] {
+        self.known(SCRIPT_FILENAME, b"SCRIPT_FILENAME")
+    }
+
+    /// `CONTENT_TYPE`, if it was sent.
+    pub fn content_type(&self) -> Option<&[u8]> {
+        self.content_type.map(|place| self.known(place, b"CONTENT_TYPE"))
+    }
+
+    /// `HTTP_COOKIE`, if it was sent.
+    pub fn cookie(&self) -> Option<&[u8]> {
+        self.cookie.map(|place| self.known(place, b"HTTP_COOKIE"))
+    }
+
+    /// `HTTP_AUTHORIZATION`, if it was sent.
+    pub fn authorization(&self) -> Option<&[u8]> {
+        self.authorization.map(|place| self.known(place, b"HTTP_AUTHORIZATION"))
+    }
+
+    /// Forgets the variables and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.vars.clear();
+        (self.content_type, self.cookie, self.authorization) = (None, None, None);
+    }
+
+    pub(super) fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.push_parts(name, &[value]);
+    }
+
+    /// Pushes a value that is made of several pieces.
+    pub(super) fn push_parts(&mut self, name: &[u8], value: &[&[u8]]) {
+        let begun = self.begin(name);
+        for part in value {
+            self.bytes.extend_from_slice(part);
+        }
+        self.finish(begun);
+    }
+
+    pub(super) fn push_display(&mut self, name: &[u8], value: &dyn Display) {
+        let begun = self.begin(name);
+        write!(self.bytes, "{value}").expect("a vector takes everything");
+        self.finish(begun);
+    }
+
+    pub(super) fn push_content_type(&mut self, value: &[u8]) {
+        self.content_type = Some(self.vars.len());
+        self.push(b"CONTENT_TYPE", value);
+    }
+
+    /// Pushes a header field of one or more lines as `HTTP_*`. The name is made of letters, digits and hyphens.
+    pub(super) fn push_field<'a>(&mut self, name: &[u8], value: &[u8], more: impl Iterator<Item = &'a [u8]>) {
+        let place = self.vars.len();
+        let name_start = self.bytes.len();
+        self.bytes.extend_from_slice(b"HTTP_");
+        self.bytes.extend(name.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }));
+        self.bytes.push(0);
+        let begun = Begun { name_start, value_start: self.bytes.len() };
+        let mut separator: &[u8] = b", ";
+        match &self.bytes[name_start..begun.value_start - 1] {
+            b"HTTP_COOKIE" => {
+                self.cookie = Some(place);
+                // RFC 9113 §8.2.3: cookies are the one field that is not joined by a comma.
+                separator = b"; ";
+            }
+            b"HTTP_AUTHORIZATION" => self.authorization = Some(place),
+            _ => {}
+        }
+        self.bytes.extend_from_slice(value);
+        for value in more {
+            self.bytes.extend_from_slice(separator);
+            self.bytes.extend_from_slice(value);
+        }
+        self.finish(begun);
+    }
+
+    fn begin(&mut self, name: &[u8]) -> Begun {
+        let name_start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.bytes.push(0);
+        Begun { name_start, value_start: self.bytes.len() }
+    }
+
+    fn finish(&mut self, Begun { name_start, value_start }: Begun) {
+        debug_assert!(!self.bytes[value_start..].contains(&0), "a value that C would cut");
+        self.bytes.push(0);
+        self.vars.push(Var { name_start, value_start, end: self.bytes.len() });
+    }
+
+    fn known(&self, place: usize, name: &[u8]) -> &[u8] {
+        let var = &self.vars[place];
+        debug_assert_eq!(self.name(var).split_last(), Some((&0, name)));
+        self.value(var)
+    }
+
+    fn name(&self, var: &Var) -> &[u8] {
+        &self.bytes[var.name_start..var.value_start]
+    }
+
+    fn value(&self, var: &Var) -> &[u8] {
+        &self.bytes[var.value_start..var.end]
+    }
+}
+
+/// A variable whose value is being written.
+#[derive(Debug)]
+struct Begun {
+    name_start: usize,
+    value_start: usize,
+}

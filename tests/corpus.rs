@@ -1,0 +1,31 @@
+//! Replays the committed fuzz corpora on stable: what a fuzzer once found stays found.
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, property: fn(&[u8])) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut replayed = 0;
+    for entry in fs::read_dir(&directory).expect("the corpus is committed") {
+        let path = entry.expect("a readable directory").path();
+        println!("{}", path.display()); // shown when the property panics
+        property(&fs::read(&path).expect("a readable file"));
+        replayed += 1;
+    }
+    assert!(replayed > 0, "{} is empty", directory.display());
+}
+
+#[test]
+fn http_parser() {
+    replay("http_parser", ephpm::fuzz::http_parser);
+}
+
+#[test]
+fn server_vars() {
+    replay("server_vars", ephpm::fuzz::server_vars);
+}
+
+#[test]
+fn path_mapping() {
+    replay("path_mapping", ephpm::fuzz::path_mapping);
+}

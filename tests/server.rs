@@ -1,0 +1,355 @@
+//! The whole program over loopback: bounds, overload, aborts, drain, and what it says when it cannot start.
+
+#![cfg(feature = "php")]
+
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use support::{Connection, Request, Server, TemporaryDirectory};
+
+/// A script that says it runs, and then waits until the file `go` exists.
+const WAITING: &str = r#"<?php
+touch(__DIR__ . '/running-' . $_GET['n']);
+for ($i = 0; $i < 6000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
+echo "done ", $_GET['n'];
+"#;
+
+/// A document root with these files.
+fn site(files: &[(&str, &str)]) -> TemporaryDirectory {
+    let directory = TemporaryDirectory::new("server");
+    for (name, content) in files {
+        fs::write(directory.path().join(name), content).expect("a written file");
+    }
+    directory
+}
+
+/// Waits for a file to appear.
+#[track_caller]
+fn wait_for(path: &Path) {
+    wait_until(|| path.exists(), &format!("{} never appeared", path.display()));
+}
+
+#[track_caller]
+fn wait_until(mut condition: impl FnMut() -> bool, otherwise: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{otherwise}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends a request without waiting for its answer.
+#[track_caller]
+fn ask(server: &Server, target: &str) -> Connection {
+    let mut connection = server.connect();
+    connection.write(format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).expect("a sent request");
+    connection
+}
+
+#[track_caller]
+fn answer(mut connection: Connection) -> String {
+    String::from_utf8(connection.read_to_end().expect("an answer")).expect("UTF-8")
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_by_one_loop_and_by_three() {
+    for loops in [1, 3] {
+        let root = site(&[("n.php", "<?php echo 'php ', $_GET['n'], ';';"), ("file.txt", "file;")]);
+        let server = Server::builder(root.path()).server(&format!("event_loops = {loops}")).start();
+        for _ in 0..8 {
+            let mut wire = String::new();
+            for n in 0..20 {
+                let target = if n % 3 == 0 { "/file.txt".to_owned() } else { format!("/n.php?n={n}") };
+                let last = if n == 19 { "Connection: close\r\n" } else { "" };
+                wire += &format!("GET {target} HTTP/1.1\r\nHost: a\r\n{last}\r\n");
+            }
+            let answers = String::from_utf8(server.raw(wire)).expect("UTF-8");
+            let contents: Vec<&str> =
+                answers.split("\r\n\r\n").skip(1).map(|rest| rest.split(';').next().expect("content")).collect();
+            let wanted: Vec<String> =
+                (0..20).map(|n| if n % 3 == 0 { "file".to_owned() } else { format!("php {n}") }).collect();
+            assert_eq!(contents, wanted);
+        }
+        let (status, log) = server.stop();
+        assert!(status.success(), "{log}");
+    }
+}
+
+#[test]
+fn a_full_queue_answers_503_serves_files_and_recovers() {
+    let root = site(&[("wait.php", WAITING), ("file.txt", "file")]);
+    let server = Server::builder(root.path()).workers(1).server("queue_max = 1").start();
+    let running = ask(&server, "/wait.php?n=1");
+    wait_for(&root.path().join("running-1"));
+    let queued = ask(&server, "/wait.php?n=2");
+    // The queue has one place. Which of the following gets it if the second has not arrived yet does not matter.
+    let mut busy = String::new();
+    wait_until(
+        || {
+            busy = String::from_utf8(server.raw("GET /wait.php?n=3 HTTP/1.0\r\n\r\n")).expect("UTF-8");
+            true
+        },
+        "never busy",
+    );
+    assert!(busy.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{busy}");
+    assert!(busy.contains("\r\nRetry-After: 1\r\n"), "{busy}");
+    assert_eq!(server.client().get("/file.txt").expect(200).text(), "file");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(running).ends_with("done 1"));
+    assert!(answer(queued).ends_with("done 2"));
+    assert_eq!(server.client().get("/wait.php?n=4").expect(200).text(), "done 4");
+}
+
+#[test]
+fn a_request_that_waits_too_long_for_a_thread_is_answered_503_and_never_run() {
+    let root = site(&[("wait.php", WAITING)]);
+    let server = Server::builder(root.path()).workers(1).server("queue_timeout = \"200ms\"").start();
+    let running = ask(&server, "/wait.php?n=1");
+    wait_for(&root.path().join("running-1"));
+    let late = answer(ask(&server, "/wait.php?n=2"));
+    assert!(late.starts_with("HTTP/1.1 503 "), "{late}");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(running).ends_with("done 1"));
+    assert_eq!(server.client().get("/wait.php?n=3").expect(200).text(), "done 3");
+    assert!(!root.path().join("running-2").exists());
+}
+
+#[test]
+fn a_slow_upload_occupies_no_thread() {
+    let root = site(&[("n.php", "<?php echo 'length ', strlen(file_get_contents('php://input'));")]);
+    let server = Server::builder(root.path()).workers(1).start();
+    let mut slow = server.connect();
+    slow.write("POST /n.php HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nConnection: close\r\n\r\nabc").expect("sent");
+    assert_eq!(server.client().get("/n.php").expect(200).text(), "length 0");
+    slow.write("def").expect("sent");
+    assert!(answer(slow).ends_with("length 6"));
+}
+
+#[test]
+fn content_is_bounded_and_spills_to_a_file_that_nobody_sees() {
+    let root = site(&[("n.php", "<?php echo strlen($c = file_get_contents('php://input')), ' ', md5($c);")]);
+    let spool = TemporaryDirectory::new("spool");
+    let server = Server::builder(root.path())
+        .server("content_bytes_max = \"2M\"\ncontent_memory_max = \"64K\"")
+        .server(&format!("temp_dir = {:?}", spool.path().to_str().expect("UTF-8")))
+        .start();
+    let mut client = server.client();
+    for size in [0, 1, 65_536, 65_537, 2 * 1024 * 1024] {
+        let content: Vec<u8> = (0..size).map(|n: usize| (n * 7 % 251) as u8).collect();
+        let pieces: Vec<&[u8]> = content.chunks(50_000).collect();
+        let request = Request::post("/n.php");
+        let whole =
+            client.send(&request.clone().content("application/octet-stream", content.clone())).expect(200).text();
+        let chunked = client.send(&request.chunked("application/octet-stream", &pieces)).expect(200).text();
+        assert_eq!(whole, chunked);
+        assert!(whole.starts_with(&format!("{size} ")), "{whole}");
+    }
+    assert_eq!(fs::read_dir(spool.path()).expect("a directory").count(), 0);
+    let head = "POST /n.php HTTP/1.1\r\nHost: a\r\n";
+    let announced = server.raw(format!("{head}Content-Length: 2097153\r\nExpect: 100-continue\r\n\r\n"));
+    assert!(announced.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&announced));
+    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n200001\r\n").into_bytes();
+    chunked.resize(chunked.len() + 2_097_153, b'x');
+    let mut connection = server.connect();
+    // The server may have closed before it has taken all of it.
+    let _ = connection.write(&chunked);
+    let crossed = connection.read_to_end().expect("an answer");
+    assert!(crossed.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&crossed));
+}
+
+#[test]
+fn a_gigabyte_streams_in_bounded_memory() {
+    const GIGABYTE: u64 = 1 << 30;
+    let root = site(&[("big.php", "<?php header('Content-Length: 1073741824'); readfile(__DIR__ . '/big');")]);
+    fs::File::create(root.path().join("big")).and_then(|file| file.set_len(GIGABYTE)).expect("a sparse file");
+    let server = Server::builder(root.path()).start();
+    let mut client = server.client();
+    client.send(&Request::head("/big.php")).expect(200);
+    let before = resident_bytes(server.pid());
+    let (mut seen, mut most) = (0, 0);
+    let mut incoming = client.open(&Request::get("/big.php"));
+    while let Some(piece) = incoming.read().expect("content") {
+        if seen >> 26 != (seen + piece.len() as u64) >> 26 {
+            most = most.max(resident_bytes(server.pid())); // every 64 MiB
+        }
+        seen += piece.len() as u64;
+    }
+    assert_eq!(seen, GIGABYTE);
+    let extra = most.saturating_sub(before) >> 20;
+    assert!(extra < 32, "{extra} MiB more than before");
+}
+
+/// `VmRSS`, without the pages of files that the process maps.
+fn resident_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running server");
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("RssAnon");
+    let kibibytes: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+    kibibytes * 1024
+}
+
+#[test]
+fn php_sees_that_the_client_has_gone() {
+    let script = r#"<?php
+register_shutdown_function(fn() => file_put_contents(__DIR__ . '/gone', connection_status()));
+touch(__DIR__ . '/running');
+for ($i = 0; $i < 20000; $i++) { echo str_repeat('x', 100); flush(); usleep(1000); }
+"#;
+    let root = site(&[("talk.php", script), ("n.php", "<?php echo 'well';")]);
+    let server = Server::builder(root.path()).workers(1).start();
+    let mut client = ask(&server, "/talk.php");
+    wait_for(&root.path().join("running"));
+    client.read_until("xxx").expect("some output");
+    drop(client);
+    wait_for(&root.path().join("gone"));
+    wait_until(|| fs::read_to_string(root.path().join("gone")).expect("a file") == "1", "connection_status() is not 1");
+    assert_eq!(server.client().get("/n.php").expect(200).text(), "well");
+}
+
+#[test]
+fn a_client_that_reads_nothing_costs_its_thread_only_for_the_write_timeout() {
+    let script = "<?php touch(__DIR__ . '/running'); for (;;) { echo str_repeat('x', 65536); }";
+    let root = site(&[("talk.php", script), ("n.php", "<?php echo 'well';")]);
+    let server = Server::builder(root.path()).workers(1).server("write_timeout = \"300ms\"").start();
+    let stalled = ask(&server, "/talk.php");
+    wait_for(&root.path().join("running"));
+    assert_eq!(server.client().get("/n.php").expect(200).text(), "well");
+    drop(stalled);
+}
+
+#[test]
+fn idle_and_slow_connections_are_closed() {
+    let root = site(&[("file.txt", "file")]);
+    let timeouts = "keep_alive_timeout = \"200ms\"\nhead_timeout = \"200ms\"\ncontent_timeout = \"200ms\"";
+    let server = Server::builder(root.path()).server(timeouts).start();
+    assert_eq!(server.raw(""), b"", "an idle connection is closed without a word");
+    let slow_head = server.raw("GET / HTTP/1.1\r\nHost:");
+    assert!(slow_head.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&slow_head));
+    fs::write(root.path().join("n.php"), "<?php echo 1;").expect("a written file");
+    let slow_content = server.raw("POST /n.php HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    assert!(slow_content.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&slow_content));
+    let reused = server.raw("GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(reused.starts_with(b"HTTP/1.1 200 ") && reused.ends_with(b"file"));
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_until_one_closes() {
+    let root = site(&[("file.txt", "file")]);
+    let server = Server::builder(root.path()).server("connections_max = 2").start();
+    let (mut first, second) = (server.connect(), server.connect());
+    let request = "GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+    first.write(request).expect("sent");
+    first.read_until("file").expect("an answer");
+    let mut third = server.connect().timeout(Duration::from_millis(200));
+    third.write(request).expect("sent");
+    assert!(third.read_until("file").is_err(), "the third connection was served beside two others");
+    drop(second);
+    assert!(third.timeout(Duration::from_secs(30)).read_until("file").is_ok());
+}
+
+#[test]
+fn sigterm_lets_what_was_accepted_end_and_takes_nothing_new() {
+    let root = site(&[("wait.php", WAITING)]);
+    let server = Server::builder(root.path()).workers(1).start();
+    let running = ask(&server, "/wait.php?n=1");
+    wait_for(&root.path().join("running-1"));
+    let mut queued = server.connect();
+    queued.write("GET /wait.php?n=2 HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    let idle = server.connect();
+    server.signal("TERM");
+    server.wait_for_log("stopping");
+    wait_until(|| Connection::open(server.address()).is_err(), "still accepting");
+    assert_eq!(answer(idle), "", "an idle connection is closed");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(running).ends_with("done 1"));
+    let last = answer(queued);
+    assert!(last.contains("\r\nConnection: close\r\n") && last.ends_with("done 2"), "{last}");
+    let (status, log) = server.wait();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn a_drain_is_bounded() {
+    let endless = "<?php touch(__DIR__ . '/running'); while (true) { usleep(1000); }";
+    let root = site(&[("endless.php", endless)]);
+    let server =
+        Server::builder(root.path()).server("drain_timeout = \"100ms\"").ini("max_execution_time", "0").start();
+    let running = ask(&server, "/endless.php");
+    wait_for(&root.path().join("running"));
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    drop(running);
+}
+
+#[test]
+fn a_fatal_error_costs_one_request() {
+    let fatal = "<?php class A { public $a; } function f() { f(); } ini_set('memory_limit', '2M'); \
+                 $x = str_repeat('x', 1 << 26);";
+    let root = site(&[("fatal.php", fatal), ("n.php", "<?php echo 'well';")]);
+    let server = Server::builder(root.path()).workers(1).start();
+    let mut client = server.client();
+    for _ in 0..20 {
+        client.get("/fatal.php").expect(500);
+        assert_eq!(client.get("/n.php").expect(200).text(), "well");
+    }
+    assert!(server.log().contains("Allowed memory size"), "{}", server.log());
+}
+
+#[test]
+fn error_log_and_banner_reach_the_log() {
+    let root = site(&[("log.php", "<?php error_log(\"one\\ntwo\"); echo $undefined; echo 'well';")]);
+    let server = Server::builder(root.path()).start();
+    assert_eq!(server.client().get("/log.php").expect(200).text(), "well");
+    let (_, log) = server.stop();
+    assert!(log.contains("OPcache on") && log.contains("PHP threads"), "{log}");
+    assert_eq!(log.matches("one").count(), 1, "{log}");
+    assert!(log.contains("Undefined variable $undefined"), "{log}");
+}
+
+/// Runs the program to its end.
+fn ephpm(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ephpm")).args(arguments).output().expect("a program that runs")
+}
+
+#[test]
+fn what_cannot_start_says_why_in_one_line() {
+    let root = site(&[("file.txt", "file")]);
+    let path = |name: &str| root.path().join(name).to_str().expect("UTF-8").to_owned();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = format!("--listen={}", taken.local_addr().expect("an address"));
+    let document_root = format!("--document-root={}", path(""));
+    fs::write(path("bad.toml"), "[server]\ndocument_rot = \"x\"\n").expect("a written file");
+    fs::write(path("rootless.toml"), "[server]\ndocument_root = \"nowhere\"\n").expect("a written file");
+    fs::write(path("good.toml"), "[server]\ndocument_root = \".\"\n").expect("a written file");
+    let (bad, rootless, good, none) = (path("bad.toml"), path("rootless.toml"), path("good.toml"), path("none.toml"));
+    for (arguments, code, part) in [
+        (vec!["--config", &bad], 78, "document_rot"),
+        (vec!["--config", &rootless], 78, "nowhere"),
+        (vec!["--config", &none], 78, "none.toml"),
+        (vec!["--config", &good, &document_root, &listen], 1, "cannot listen on 127.0.0.1:"),
+        (vec!["--confg"], 2, "--confg"),
+    ] {
+        let output = ephpm(&arguments);
+        let text = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
+        assert!(text.starts_with("ephpm: ") && text.contains(part), "{arguments:?}: {text}");
+    }
+    assert_eq!(ephpm(&["--check", &good]).status.code(), Some(0));
+    assert_eq!(ephpm(&["--check", &bad]).status.code(), Some(78));
+}
+
+#[test]
+fn version_and_help_tell_what_this_is() {
+    let version = String::from_utf8(ephpm(&["--version"]).stdout).expect("UTF-8");
+    for part in [env!("CARGO_PKG_VERSION"), "PHP 8.", "opcache", "mysqli"] {
+        assert!(version.to_lowercase().contains(&part.to_lowercase()), "no {part} in:\n{version}");
+    }
+    let help = String::from_utf8(ephpm(&["--help"]).stdout).expect("UTF-8");
+    assert!(help.contains("ephpm serve") && help.contains("EPHPM_"), "{help}");
+}
