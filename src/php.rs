@@ -10,19 +10,22 @@
 //!    calls `ephpm_execute` (C, which catches them), that calls PHP, that a callback of the shim (C), and that one of
 //!    ours (Rust), which **returns** before the shim raises anything: an aborted client is a value here.
 //! 2. *The data of a request crosses once*, before the script starts: `$_SERVER` is an array that C walks.
-//! 3. *Pointers are borrowed for the call.* What `ephpm_request` points to lies in the thread's [arena](request) until
+//! 3. *Pointers are borrowed for the call.* What `ephpm_request` points to lies in the thread's arena until
 //!    `ephpm_execute` returns. C copies what it keeps, and neither side frees what the other allocated.
-//! 4. *The exchange is a pointer in PHP's own hook*, `SG(server_context)`: there are no tables of threads.
+//! 4. *The exchange travels in PHP's own hook*, `SG(server_context)`: there are no tables of threads.
 //! 5. *Two habits of PHP's core.* A `read_post` that returns less than asked for has ended the content, and a
 //!    `ub_write` that failed means nothing: the shim loops for the one and raises the other.
 //! 6. *A panic aborts the process.* `extern "C"` functions do not unwind, and the release profile aborts anyway: our
 //!    bug in a process that is shared with PHP leaves nothing that could be trusted.
 
+mod attachment;
+mod info;
 mod pool;
 mod request;
 mod response;
 mod runtime;
 mod sapi;
 
+pub use info::{Extension, Info};
 pub use pool::{Pool, PoolOptions, Stuck};
-pub use runtime::{Extension, Info, Php, PhpOptions, StartError};
+pub use runtime::{Php, PhpOptions, StartError};

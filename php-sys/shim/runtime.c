@@ -5,6 +5,7 @@
  */
 #include "shim.h"
 
+#include "ext/date/php_date.h"
 #include "zend_extensions.h"
 
 #include <pthread.h>
@@ -16,6 +17,10 @@
 
 #if defined(EPHPM_OPCACHE_ZEND_EXTENSION)
 extern zend_extension zend_extension_entry;
+#endif
+
+#ifdef ZTS
+ZEND_EXTERN_MODULE_GLOBALS(date)
 #endif
 
 static const ephpm_options *startup_options;
@@ -218,6 +223,9 @@ void ephpm_thread_attach(ephpm_interrupt *interrupt)
 #ifdef ZTS
 	(void) ts_resource(0);
 	ZEND_TSRMLS_CACHE_UPDATE();
+	/* ext/date's GINIT leaves this one undefined, and only RINIT makes up for it. A thread whose first request fails
+	 * before RINIT (a form that exceeds the memory limit) would free whatever it finds there (php_date.c). */
+	DATEG(last_errors) = NULL;
 #elif defined(ZEND_CHECK_STACK_LIMIT)
 	/* There is one set of globals, and until now it knew the stack of the thread that started PHP. */
 	zend_call_stack_init();

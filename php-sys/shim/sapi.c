@@ -67,9 +67,10 @@ static int ephpm_sapi_send_headers(sapi_headers_struct *headers)
 	ephpm_str status_line = { "", 0 };
 	size_t lines_len = zend_llist_count(&headers->headers);
 
-	if (!context || context->finished) {
+	if (!context || context->headers_sent) {
 		return SAPI_HEADER_SENT_SUCCESSFULLY;
 	}
+	context->headers_sent = true;
 	if (lines_len > HEADER_LINES_ON_STACK) {
 		/* Not emalloc(): its memory limit error would leave the headers marked as sent. */
 		lines = pemalloc(lines_len * sizeof(*lines), 1);

@@ -22,6 +22,8 @@ ZEND_TSRMLS_CACHE_EXTERN()
 typedef struct ephpm_context {
 	const ephpm_request *request;
 	void *exchange;
+	/* Output in a header_register_callback() makes the core send the headers twice. */
+	bool headers_sent;
 	/* fastcgi_finish_request() was called: the response is complete and further output is nobody's. */
 	bool finished;
 	/* ext/filter has its own copy of $_SERVER (see module.c). */

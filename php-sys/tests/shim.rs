@@ -198,6 +198,25 @@ fn status_line() {
     assert_eq!((exchange.status, &*exchange.status_line), (200, "HTTP/"));
 }
 
+/// Output in the callback sends the headers while they are being sent.
+#[test]
+fn header_callback_may_write() {
+    for buffering in ["", "ob_end_clean();"] {
+        let exchange = get(&format!(
+            "<?php {buffering} header_register_callback(function () {{ header('From: callback'); echo 'x'; }}); echo 'y';"
+        ));
+        assert_eq!(exchange.status, 200);
+        assert!(exchange.has_header("From: callback"), "{:?}", exchange.headers);
+        assert_eq!(exchange.body(), "xy");
+    }
+}
+
+#[test]
+fn phpinfo_is_html_and_has_our_name() {
+    let exchange = get("<?php phpinfo();");
+    assert!(exchange.body().contains("<tr><td class=\"e\">Server API </td><td class=\"v\">ePHPm </td></tr>"));
+}
+
 #[test]
 fn more_headers_than_fit_on_the_stack() {
     let exchange = get("<?php for ($i = 0; $i < 500; $i++) header(\"X-$i: $i\");");
@@ -292,8 +311,28 @@ fn memory_limit() {
     assert!(exchange.log[0].1.contains("Allowed memory size of 8388608 bytes exhausted"), "{:?}", exchange.log);
 }
 
+/// PHP parses a form before the script begins. A thread's very first request must be able to fail there.
+#[test]
+fn form_that_exceeds_the_memory_limit() {
+    let content = [b"p=", &vec![b'x'; 20_000_000][..]].concat();
+    let file = script_file("<?php echo 'never';");
+    for _ in 0..10 {
+        let exchange = Php::on_thread(|php| {
+            php.run_file(&file, Exchange::post("application/x-www-form-urlencoded", content.clone()))
+        });
+        assert_eq!(exchange.outcome, ephpm_outcome::EPHPM_STARTUP_FAILED);
+        assert_eq!((exchange.status, exchange.body()), (500, ""));
+        assert!(exchange.log[0].1.contains("Allowed memory size"), "{:?}", exchange.log);
+    }
+}
+
 #[test]
 fn deep_recursion_is_an_error_of_php() {
+    // SAFETY: no precondition.
+    if unsafe { php_sys::ephpm_describe() }.version_id < 80300 {
+        // Before 8.3 PHP does not look after its stack: the process ends.
+        return;
+    }
     let exchange = get("<?php ini_set('memory_limit', -1); function f($x) { return array_map('f', [$x]); } f(1);");
     assert_eq!(exchange.status, 500);
     assert!(exchange.log[0].1.contains("Maximum call stack size of"), "{:?}", exchange.log);

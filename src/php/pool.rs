@@ -9,8 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::attachment::{Attachment, InterruptSlot};
+use super::info::Info;
 use super::request::RequestArena;
-use super::runtime::{Attachment, Info, InterruptSlot, Php};
+use super::runtime::Php;
 use super::sapi::{self, Health};
 use crate::base::queue::{Consumer, Queue};
 use crate::exchange::{Dispatch, Responder};

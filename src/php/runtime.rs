@@ -1,7 +1,7 @@
-//! Starting and stopping the engine, and attaching threads to it: `php-sys` made safe.
+//! Starting and stopping the engine.
 //!
-//! PHP is one per process. It is started once, stopped on the thread that started it, and only when no other thread
-//! is attached; a libphp without thread safety has room for one thread at a time. All of that is checked here.
+//! PHP is one per process. It is started once, and stopped on the thread that started it when no other thread is
+//! attached. All of that is checked here.
 
 use std::ffi::{CStr, CString, NulError, c_char};
 use std::fmt;
@@ -9,14 +9,14 @@ use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use php_sys::{
-    ephpm_describe, ephpm_extension, ephpm_extensions, ephpm_interrupt, ephpm_interrupt_fire, ephpm_options,
-    ephpm_shutdown, ephpm_startup, ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach,
+    ephpm_extension, ephpm_extensions, ephpm_options, ephpm_shutdown, ephpm_startup, ephpm_startup_result, ephpm_str,
     ephpm_var,
 };
 
+use super::attachment::{Engine, engine};
+use super::info::{Extension, Info};
 use super::sapi;
 
 /// The engine, running. Dropping it does not stop it: a process that must leave a stuck thread behind exits without.
@@ -48,47 +48,6 @@ pub enum StartError {
     IniFile(PathBuf),
     /// PHP has said why in the log, if it could.
     Engine(&'static str),
-}
-
-/// What libphp is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Info {
-    /// "8.4.1"
-    pub version: &'static str,
-    /// The engine's version: "4.4.1"
-    pub zend_version: &'static str,
-    /// Whether several threads can run scripts.
-    pub zts: bool,
-    /// Whether it is a debug build, which is slow.
-    pub debug: bool,
-    /// Whether OPcache caches scripts. Known once PHP runs.
-    pub opcache: bool,
-}
-
-/// One of PHP's extensions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extension {
-    /// Its name, as `php -m` prints it.
-    pub name: String,
-    /// Its version, if it has one.
-    pub version: Option<String>,
-}
-
-#[derive(Debug)]
-enum Engine {
-    /// Not started.
-    New,
-    /// Running, with so many threads attached.
-    Running { attached: usize },
-    /// Stopped, or its start has failed: PHP cannot be started again.
-    Over,
-}
-
-static ENGINE: Mutex<Engine> = Mutex::new(Engine::New);
-
-fn engine() -> MutexGuard<'static, Engine> {
-    // Nothing panics while it holds the lock, except over a broken rule.
-    ENGINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Php {
@@ -160,89 +119,6 @@ impl Php {
         // while the lock is held.
         unsafe { ephpm_shutdown() };
         Ok(())
-    }
-}
-
-impl Info {
-    /// What the libphp is that this program was linked with, running or not.
-    pub fn of_libphp() -> Self {
-        // SAFETY: no precondition.
-        let raw = unsafe { ephpm_describe() };
-        // SAFETY: constant strings.
-        let [version, zend_version] = [raw.version, raw.zend_version].map(|text| unsafe { CStr::from_ptr(text) });
-        Self {
-            version: version.to_str().expect("PHP's version is ASCII"),
-            zend_version: zend_version.to_str().expect("PHP's version is ASCII"),
-            zts: raw.zts,
-            debug: raw.debug,
-            opcache: raw.opcache,
-        }
-    }
-}
-
-/// The calling thread, attached to PHP until it is dropped. It can execute requests.
-#[derive(Debug)]
-pub(super) struct Attachment {
-    interrupt: Arc<InterruptSlot>,
-    _not_send: PhantomData<*const ()>,
-}
-
-impl Attachment {
-    /// Attaches the calling thread; `interrupt` can interrupt it from then on.
-    ///
-    /// # Panics
-    ///
-    /// When PHP does not run, or has no room for another thread.
-    pub(super) fn new(interrupt: Arc<InterruptSlot>) -> Self {
-        match &mut *engine() {
-            Engine::Running { attached } => {
-                assert!(Info::of_libphp().zts || *attached == 0, "this libphp has room for one thread");
-                *attached += 1;
-            }
-            other => panic!("a thread is attached to PHP, which does not run: {other:?}"),
-        }
-        let mut raw = ephpm_interrupt { vm_interrupt: ptr::null_mut(), timed_out: ptr::null_mut(), thread: 0 };
-        // SAFETY: PHP runs, and does not stop while a thread is counted as attached; `drop` detaches, on this thread.
-        unsafe { ephpm_thread_attach(&mut raw) };
-        *interrupt.lock() = Some(Target(raw));
-        Self { interrupt, _not_send: PhantomData }
-    }
-}
-
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        // First, because what it points to is about to be freed.
-        *self.interrupt.lock() = None;
-        // SAFETY: attached by `new`, on this thread; no request runs, since that would borrow `self`.
-        unsafe { ephpm_thread_detach() };
-        if let Engine::Running { attached } = &mut *engine() {
-            *attached -= 1;
-        }
-    }
-}
-
-/// A way to interrupt a thread while it is attached.
-#[derive(Debug, Default)]
-pub(super) struct InterruptSlot(Mutex<Option<Target>>);
-
-#[derive(Debug)]
-struct Target(ephpm_interrupt);
-
-// SAFETY: it is made to be used by other threads; whoever holds the slot's lock knows that the thread is attached.
-unsafe impl Send for Target {}
-
-impl InterruptSlot {
-    /// Ends the script that runs on the thread, if it is attached.
-    pub(super) fn fire(&self) {
-        if let Some(target) = &*self.lock() {
-            // SAFETY: the thread is attached: it empties the slot, which needs the lock, before it detaches.
-            unsafe { ephpm_interrupt_fire(&target.0) };
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Target>> {
-        // Nothing panics while it holds the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

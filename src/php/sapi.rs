@@ -9,9 +9,9 @@ use std::slice;
 
 use php_sys::{ephpm_execute, ephpm_io, ephpm_outcome, ephpm_sapi, ephpm_str};
 
+use super::attachment::Attachment;
 use super::request::ArenaRequest;
 use super::response::response;
-use super::runtime::Attachment;
 use crate::exchange::{Aborted, Responder};
 
 /// The callbacks.

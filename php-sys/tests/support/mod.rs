@@ -251,7 +251,7 @@ pub(crate) fn start_here() -> ephpm_startup_result {
         strings.var("opcache.enable", "0"),
     ];
     // OPcache caches scripts although they were written only just now.
-    let entries = "request_order=GP\ndisplay_errors=0\nlog_errors=1\nopcache.enable=1\n\
+    let entries = "memory_limit=24M\npost_max_size=0\nrequest_order=GP\ndisplay_errors=0\nlog_errors=1\nopcache.enable=1\n\
                    opcache.validate_timestamps=0\nopcache.file_update_protection=0\n";
     let program = std::env::current_exe().expect("the test knows its program");
     let options = ephpm_options {
