@@ -274,6 +274,19 @@ fn sigterm_lets_what_was_accepted_end_and_takes_nothing_new() {
 }
 
 #[test]
+fn a_drain_ends_with_the_last_idle_connection() {
+    let root = site(&[]);
+    // Nothing but the end of this connection could wake the loop within the time that a test waits.
+    let server = Server::builder(root.path()).server("drain_timeout = \"600s\"\nkeep_alive_timeout = \"600s\"").start();
+    let mut idle = server.connect();
+    idle.write("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    idle.read_until("\r\n\r\n").expect("an answer");
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    assert_eq!(answer(idle), "");
+}
+
+#[test]
 fn a_drain_is_bounded() {
     let endless = "<?php touch(__DIR__ . '/running'); while (true) { usleep(1000); }";
     let root = site(&[("endless.php", endless)]);

@@ -184,15 +184,13 @@ impl EventLoop {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut due = Vec::new();
-        loop {
+        // Looked at before each wait: with the last connection gone there is nothing left to wake a draining loop.
+        while !(self.draining && self.slots.is_empty()) {
             self.collect(&mut events, &mut due)?;
             match self.remote.phase.load(Ordering::SeqCst) {
                 phase if phase == Phase::Stopping as u8 => return Ok(()),
                 phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
                 _ => {}
-            }
-            if self.draining && self.slots.is_empty() {
-                return Ok(());
             }
             self.accept()?;
             for _ in 0..self.run_queue.len() {
@@ -200,6 +198,7 @@ impl EventLoop {
                 self.turn(key);
             }
         }
+        Ok(())
     }
 
     fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
