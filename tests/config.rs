@@ -96,6 +96,8 @@ fn defaults() {
     assert_eq!(config.php.memory_limit, None);
     assert_eq!(config.php.ini_file, None);
     assert_eq!(config.php.ini_overrides, []);
+    assert_eq!((config.process.user, config.process.group), (None, None));
+    assert_eq!((config.process.no_new_privileges, config.process.core_dumps), (true, false));
     assert_eq!(config.logging.level, LevelFilter::Info);
     assert_eq!(config.logging.format, Format::Pretty);
 }
@@ -129,6 +131,12 @@ max_execution_time = "2m"
 memory_limit = "256m"
 ini_file = "site.ini"
 ini_overrides = [["a.b", "c"], ["display_errors", true], ["x-y_z", 1], ["q", 0.5], ["e", ""]]
+
+[process]
+user = "www-data"
+group = 33
+no_new_privileges = false
+core_dumps = true
 
 [logging]
 level = "trace"
@@ -165,6 +173,8 @@ fn every_key_can_be_set() {
     let expected = [("a.b", "c"), ("display_errors", "1"), ("x-y_z", "1"), ("q", "0.5"), ("e", "")];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(config.php.ini_overrides, expected);
+    assert_eq!((config.process.user.as_deref(), config.process.group.as_deref()), (Some("www-data"), Some("33")));
+    assert_eq!((config.process.no_new_privileges, config.process.core_dumps), (false, true));
     assert_eq!(config.logging.level, LevelFilter::Trace);
     assert_eq!(config.logging.format, Format::Json);
 }
@@ -210,7 +220,7 @@ fn bad_files() {
         ("listen = \":80\"\n", "ephpm.toml:1: listen: unknown key, did you mean server.listen?"),
         (
             "# Sections.\n[sever]\nworkers = 4\n",
-            "ephpm.toml:2: sever: unknown section, expected one of [server], [php], [logging]",
+            "ephpm.toml:2: sever: unknown section, expected one of [server], [php], [process], [logging]",
         ),
         ("server = 3\n", "ephpm.toml:1: server: expected the section [server], found 3"),
         ("[[server]]\nworkers = 4\n", "ephpm.toml:1: server: expected the section [server], found [a table]"),

@@ -4,7 +4,9 @@
 //! event loops run. Stop: loops stop accepting and end with their last connection; what is left after the grace time
 //! is cut; PHP threads end; PHP stops on this thread.
 
-use std::fmt;
+mod error;
+mod privileges;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
@@ -12,11 +14,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub use error::ServerError;
+
 use super::config::Config;
 use super::php_ini::php_ini;
-use crate::base::sys::{process, signal, socket};
+use crate::base::sys::signal::{self, Signal};
+use crate::base::sys::{process, socket};
 use crate::net::event_loop::{self, EventLoop, Remote, Shared};
-use crate::php::{Php, PhpOptions, Pool, PoolOptions, StartError};
+use crate::php::{Php, PhpOptions, Pool, PoolOptions};
 use crate::service;
 use crate::service::content::CollectorOptions;
 use crate::site::disk::Disk;
@@ -27,19 +32,6 @@ use crate::site::server_vars::ServerOptions;
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// How long PHP threads get to end after their scripts have been interrupted.
 const PHP_STOP_LIMIT: Duration = Duration::from_secs(5);
-
-/// Why the server did not start, or stopped by itself.
-#[derive(Debug)]
-pub enum ServerError {
-    /// An address cannot be listened on.
-    Listen(SocketAddr, io::Error),
-    /// PHP does not start.
-    Php(StartError),
-    /// The system refuses something.
-    System(&'static str, io::Error),
-    /// An event loop has failed; the log says why.
-    EventLoop,
-}
 
 /// How a server ended that was asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +44,16 @@ pub enum Stopped {
 
 /// Serves until a signal asks to stop.
 pub fn run(config: &Config) -> Result<Stopped, ServerError> {
-    signal::block().map_err(|error| ServerError::System("cannot block signals", error))?;
+    signal::install().map_err(|error| ServerError::System("cannot handle signals", error))?;
+    let identity = privileges::identity(&config.process)?;
+    if let Err(error) = process::close_inherited_files_on_exec() {
+        log::warn!("files that were open at the start may reach the programs that PHP starts: {error}");
+    }
     if let Err(error) = process::raise_open_files() {
         log::warn!("cannot raise the limit on open files: {error}");
     }
     let listeners = listen(config)?;
+    privileges::restrict(&config.process, identity.as_ref())?;
     let addresses: Vec<SocketAddr> = listeners[0].iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let php = start_php(config)?;
     let options = PoolOptions {
@@ -158,7 +155,7 @@ impl Loops {
             let result = event_loop.run();
             if let Err(error) = &result {
                 log::error!("event loop {number} has failed: {error}");
-                signal::raise_stop();
+                signal::raise(Signal::Stop);
             }
             result
         };
@@ -170,8 +167,8 @@ impl Loops {
     fn wait(&self) -> bool {
         loop {
             match signal::wait(None) {
-                Ok(Some(signal::Signal::Stop)) => break,
-                Ok(None) => {}
+                Ok(Some(Signal::Stop)) => break,
+                Ok(_) => {}
                 Err(error) => {
                     log::error!("cannot wait for signals: {error}");
                     break;
@@ -186,7 +183,7 @@ impl Loops {
         self.remotes.iter().for_each(Remote::drain);
         while !self.threads.iter().all(JoinHandle::is_finished) {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || matches!(signal::wait(Some(left.min(DRAIN_POLL))), Ok(Some(_))) {
+            if left.is_zero() || matches!(signal::wait(Some(left.min(DRAIN_POLL))), Ok(Some(Signal::Stop))) {
                 log::warn!("cutting the connections that are left");
                 self.remotes.iter().for_each(Remote::stop);
                 break;
@@ -245,16 +242,3 @@ fn announce(config: &Config, addresses: &[SocketAddr], php: &Php, pool: &Pool) {
         log::info!("listening on http://{address}");
     }
 }
-
-impl fmt::Display for ServerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen(address, error) => write!(f, "server.listen: cannot listen on {address}: {error}"),
-            Self::Php(error) => write!(f, "{error}"),
-            Self::System(what, error) => write!(f, "{what}: {error}"),
-            Self::EventLoop => f.write_str("an event loop has failed"),
-        }
-    }
-}
-
-impl std::error::Error for ServerError {}

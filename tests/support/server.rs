@@ -215,6 +215,15 @@ impl Builder {
         panic!("no free port in {PORT_ATTEMPTS} attempts:\n{last_words}");
     }
 
+    /// What a server says that does not start.
+    #[track_caller]
+    pub(crate) fn start_error(self) -> String {
+        match self.try_start() {
+            Ok(server) => panic!("the server started:\n{}", server.log()),
+            Err(log) => log,
+        }
+    }
+
     /// One attempt on one port; the log of a server that ended before it was ready.
     fn try_start(&self) -> Result<Server, String> {
         let address = free_address();

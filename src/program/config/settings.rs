@@ -14,8 +14,8 @@ use log::LevelFilter;
 
 use super::nearest::nearest;
 use super::readers::{
-    file_names, format, grace, ini_overrides, integer, level, listen, memory_limit, optional_path, path, seconds, size,
-    timeout, workers,
+    account, boolean, file_names, format, grace, ini_overrides, integer, level, listen, memory_limit, optional_path,
+    path, seconds, size, timeout, workers,
 };
 use super::table::{initial, settings};
 use super::value::{Mismatch, Value};
@@ -104,6 +104,20 @@ settings! {
         /// stand in php.ini but without quotes. Each source adds to those below it, and the later
         /// one of a name wins. Default: none.
         ini_overrides: Vec<(String, String)> = ini_overrides(), unset "none" => extend;
+    }
+    /// `[process]`: whom the process runs as, and what it may do.
+    process: Process {
+        /// The user, by name or number, that the process becomes when its sockets are open and
+        /// before PHP starts; only root can become another. Unless set, it stays who it is.
+        user: Option<String> = account(), unset "who starts it";
+        /// The group instead of the user's own. Unless set, that and the user's other groups.
+        group: Option<String> = account(), unset "the user's";
+        /// Whether programs that PHP starts are kept from gaining privileges by being
+        /// set-user-ID or set-group-ID (`PR_SET_NO_NEW_PRIVS`). A `sendmail` may be one of these,
+        /// and then `mail()` needs `false`. Default: true.
+        no_new_privileges: bool = boolean(), "true";
+        /// Whether a crash may leave a core dump, which holds the visitors' secrets. Default: false.
+        core_dumps: bool = boolean(), "false";
     }
     /// `[logging]`: what is logged, to standard error.
     logging: Logging {
