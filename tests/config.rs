@@ -87,6 +87,8 @@ fn defaults() {
     assert_eq!(server.head_timeout, Duration::from_secs(10));
     assert_eq!(server.content_timeout, Duration::from_secs(30));
     assert_eq!(server.write_timeout, Duration::from_secs(30));
+    assert_eq!((server.content_rate_min, server.write_rate_min), (500, 1000));
+    assert_eq!(server.connections_per_address_max, 0);
     assert_eq!(server.keep_alive_timeout, Duration::from_secs(60));
     assert_eq!(server.keep_alive_requests_max, 10_000);
     assert_eq!(server.linger_timeout, Duration::from_secs(2));
@@ -120,7 +122,10 @@ content_memory_max = 0
 temp_dir = "."
 head_timeout = 5
 content_timeout = "5"
+content_rate_min = "2K"
 write_timeout = "2m"
+write_rate_min = 0
+connections_per_address_max = 17
 keep_alive_timeout = "1h"
 keep_alive_requests_max = 0
 linger_timeout = "1ms"
@@ -163,6 +168,8 @@ fn every_key_can_be_set() {
     assert_eq!(server.head_timeout, Duration::from_secs(5));
     assert_eq!(server.content_timeout, Duration::from_secs(5));
     assert_eq!(server.write_timeout, Duration::from_secs(120));
+    assert_eq!((server.content_rate_min, server.write_rate_min), (2048, 0));
+    assert_eq!(server.connections_per_address_max, 17);
     assert_eq!(server.keep_alive_timeout, Duration::from_secs(3600));
     assert_eq!(server.keep_alive_requests_max, 0);
     assert_eq!(server.linger_timeout, Duration::from_millis(1));

@@ -159,3 +159,121 @@ fn running_php_as_root_is_said() {
     let unknown = Server::builder(root.path()).sections("[process]\nuser = \"nobody-of-this-name\"\n").start_error();
     assert!(unknown.contains("process.user: user \"nobody-of-this-name\" is unknown"), "{unknown}");
 }
+
+/// A script that says it runs, and then waits until the file `go` exists.
+const WAITING: &str = r#"<?php
+echo 'running;';
+flush();
+for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
+echo 'done';
+"#;
+
+const FILE: &str = "GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A connection whose request PHP is at work for.
+#[track_caller]
+fn busy(server: &Server) -> Connection {
+    let mut connection = server.connect();
+    connection.write("GET /wait.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
+    connection.read_until("running;").expect("a running script");
+    connection
+}
+
+/// A connection that has been served, and is idle.
+#[track_caller]
+fn served(server: &Server) -> Connection {
+    let mut connection = server.connect();
+    connection.write(FILE).expect("sent");
+    connection.read_until("file").expect("an answer");
+    connection
+}
+
+#[test]
+fn while_all_connections_are_busy_new_ones_wait() {
+    let root = site(&[("wait.php", WAITING), ("file.txt", "file")]);
+    let server = Server::builder(root.path()).server("connections_max = 2").start();
+    let (first, second) = (busy(&server), busy(&server));
+    let mut third = server.connect().timeout(Duration::from_millis(250));
+    third.write(FILE).expect("sent");
+    assert!(third.read_until("file").is_err(), "the third connection was served beside two others");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(first).contains("done") && answer(second).contains("done"));
+    assert!(third.timeout(Duration::from_secs(30)).read_until("file").is_ok());
+}
+
+#[test]
+fn the_connection_that_is_idle_for_longest_makes_room() {
+    let root = site(&[("wait.php", WAITING), ("file.txt", "file")]);
+    let server = Server::builder(root.path()).server("connections_max = 3").start();
+    let busy = busy(&server);
+    let (older, mut younger) = (served(&server), served(&server));
+    drop(served(&server));
+    assert_eq!(answer(older), "");
+    younger.write(FILE).expect("sent");
+    younger.read_until("file").expect("an answer");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(busy).contains("done"));
+}
+
+#[test]
+fn an_address_has_no_more_connections_than_it_may() {
+    let root = site(&[("file.txt", "file")]);
+    let server = Server::builder(root.path()).server("connections_per_address_max = 2\nevent_loops = 2").start();
+    // The one that the test looked with for an open port may still be counted.
+    let mut two = Vec::new();
+    wait_until(
+        || {
+            let mut connection = server.connect();
+            let served = connection.write(FILE).is_ok() && connection.read_until("file").is_ok();
+            two.extend(served.then_some(connection));
+            two.len() == 2
+        },
+        "two connections were never taken",
+    );
+    let refused = answer(server.connect());
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("\r\nConnection: close\r\n"), "{refused}");
+    drop(two);
+    wait_until(|| server.client().try_send(&support::Request::get("/file.txt")).is_ok_and(|r| r.status == 200), "503");
+}
+
+/// S22: a script takes every file descriptor. Idle connections make room for new ones, and when there are none they are
+/// told that there is no room.
+#[test]
+fn the_server_survives_without_file_descriptors() {
+    let script = r#"<?php
+$files = [];
+if (file_exists(__DIR__ . '/go')) { exit('done'); }
+while ($file = @fopen('/dev/null', 'r')) { $files[] = $file; }
+echo 'running;';
+flush();
+for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) {
+    while ($file = @fopen('/dev/null', 'r')) { $files[] = $file; }
+    usleep(5000);
+    clearstatcache();
+}
+echo 'done';
+"#;
+    let root = site(&[("wait.php", script)]);
+    let server = Server::builder(root.path()).files_max(100).start();
+    assert!(server.log().contains("server.connections_max is 75 instead of 10000"), "{}", server.log());
+    let options = "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut idle = server.connect();
+    idle.write(options).expect("sent");
+    idle.read_until("\r\n\r\n").expect("an answer");
+    let hungry = busy(&server);
+    // The script may be faster than the server at taking what the idle connection gives back.
+    let mut next = server.connect();
+    next.write(options).expect("sent");
+    let head = next.read_until("\r\n\r\n").expect("an answer");
+    assert!(head.starts_with(b"HTTP/1.1 204 ") || head.starts_with(b"HTTP/1.1 503 "));
+    assert_eq!(answer(idle), "", "the idle connection makes room");
+    drop(next);
+    wait_until(|| answer(server.connect()).starts_with("HTTP/1.1 503 "), "nobody was refused");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(hungry).contains("done"));
+    wait_until(
+        || server.client().try_send(&support::Request::get("/wait.php")).is_ok_and(|r| r.status == 200),
+        "never again served",
+    );
+    assert!(server.log().contains("cannot accept connections for a moment"), "{}", server.log());
+}

@@ -34,9 +34,9 @@ impl<const N: usize> Timers<N> {
         self.deadlines[reason] = None;
     }
 
-    /// Whether `reason` has a deadline.
-    pub fn is_set(&self, reason: usize) -> bool {
-        self.deadlines[reason].is_some()
+    /// The deadline of `reason`.
+    pub fn get(&self, reason: usize) -> Option<Instant> {
+        self.deadlines[reason]
     }
 
     /// Whether the deadline of `reason` has come; if so it is cleared.
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(timers.next(), Some(now + TICK));
         assert!(!timers.take_expired(1, now));
         assert!(timers.take_expired(1, now + TICK));
-        assert!(!timers.is_set(1));
+        assert_eq!((timers.get(0), timers.get(1)), (Some(now + TICK * 2), None));
         assert_eq!(timers.next(), Some(now + TICK * 2));
     }
 }

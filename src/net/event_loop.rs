@@ -3,6 +3,8 @@
 //! A turn is always *collect, read, think, write*: events, bells and timers only schedule connections; each scheduled
 //! connection then has one turn. The number of loops is an integer in the configuration.
 
+mod accept;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -12,30 +14,24 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::admission::{Addresses, Place, Reserve};
 use super::clock::Clock;
 use super::connection::{Connection, Turn};
 use super::spool::TemporaryFiles;
-use super::transport::Transport;
-use crate::base::limits::{ACCEPT_BUDGET, READ_BUDGET};
+use crate::base::limits::READ_BUDGET;
 use crate::base::slab::{Key, Slab};
-use crate::base::sys::socket;
 use crate::base::timer::Wheel;
 use crate::exchange::{Bell, Dispatch, News};
-use crate::http::message::Peer;
-use crate::http1::{Http1, Http1Options};
-use crate::protocol::Protocol;
+use crate::http1::Http1Options;
 use crate::service::context::{self, Context, Exchanges};
-use crate::service::http::Http;
 use crate::site::disk::Disk;
 use crate::site::router::Router;
 
 const WAKER: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
-/// How long accepting rests when the process has no file descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What all loops share, read-only.
 pub struct Shared {
@@ -45,6 +41,8 @@ pub struct Shared {
     pub router: Router,
     /// The way to PHP.
     pub dispatch: Arc<dyn Dispatch>,
+    /// Who is connected, if it is counted.
+    pub addresses: Arc<Addresses>,
 }
 
 /// Bounds and timeouts.
@@ -54,8 +52,10 @@ pub struct Options {
     pub http: context::Options,
     /// Of the HTTP/1 parser.
     pub http1: Http1Options,
-    /// Open connections of one loop. At the limit no more are accepted; they wait in the kernel's queue.
+    /// Open connections of one loop. At the limit idle ones make room; without any, new ones wait in the kernel's queue.
     pub connections_max: usize,
+    /// Open connections of one address in all loops; 0 for any number.
+    pub connections_per_address_max: usize,
     /// Requests of one loop that PHP may be busy with.
     pub in_flight_max: usize,
     /// How long a half-closed connection is drained.
@@ -113,7 +113,11 @@ pub struct EventLoop {
     bell: Arc<Bell>,
     clock: Clock,
     scratch: Box<[u8]>,
+    /// There is no file descriptor to be had before.
     accept_paused_until: Option<Instant>,
+    /// There is no room and nobody to make it; not looked again before.
+    crowded_until: Option<Instant>,
+    reserve: Reserve,
     disk: Disk,
     spool: TemporaryFiles,
     exchanges: Exchanges,
@@ -132,6 +136,8 @@ struct Listener {
 
 struct Slot {
     connection: Connection,
+    /// Given back with the connection.
+    _place: Option<Place>,
     /// It stands in the run queue.
     scheduled: bool,
     /// When the wheel will look at it.
@@ -162,6 +168,8 @@ impl EventLoop {
             clock,
             scratch: vec![0; READ_BUDGET].into_boxed_slice(),
             accept_paused_until: None,
+            crowded_until: None,
+            reserve: Reserve::new(),
             disk,
             spool: TemporaryFiles { directory: shared.options.temp_dir.clone() },
             exchanges,
@@ -216,8 +224,8 @@ impl EventLoop {
         let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
-            let next =
-                [self.wheel.next_timeout(), self.accept_paused_until, self.disk.deadline()].into_iter().flatten().min();
+            let pauses = [self.accept_paused_until, self.crowded_until];
+            let next = pauses.into_iter().chain([self.wheel.next_timeout(), self.disk.deadline()]).flatten().min();
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
         let polled = self.poll.poll(events, timeout);
@@ -241,7 +249,9 @@ impl EventLoop {
         for key in due.drain(..) {
             self.on_timer(key);
         }
-        self.accept_paused_until = self.accept_paused_until.filter(|until| *until > self.clock.now);
+        for pause in [&mut self.accept_paused_until, &mut self.crowded_until] {
+            *pause = pause.filter(|until| *until > self.clock.now);
+        }
         Ok(())
     }
 
@@ -313,64 +323,6 @@ impl EventLoop {
             }
             Turn::Close => drop(slots.remove(key)),
         }
-    }
-
-    /// Whether connections may be waiting that we would take now.
-    fn may_accept(&self) -> bool {
-        self.slots.len() < self.shared.options.connections_max
-            && self.accept_paused_until.is_none()
-            && self.listeners.iter().any(|listener| listener.ready)
-    }
-
-    fn accept(&mut self) -> io::Result<()> {
-        let mut index = 0;
-        let mut budget = ACCEPT_BUDGET;
-        while budget > 0 && self.may_accept() && index < self.listeners.len() {
-            let listener = &mut self.listeners[index];
-            if !listener.ready {
-                index += 1;
-                continue;
-            }
-            budget -= 1;
-            match listener.socket.accept() {
-                Ok((stream, remote)) => {
-                    let local = listener.local;
-                    if let Err(error) = self.open(stream, remote, local) {
-                        log::warn!("cannot take a connection: {error}");
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
-                Err(error) if socket::is_exhausted(&error) => {
-                    log::error!("cannot accept connections for a moment: {error}");
-                    self.disk.shed();
-                    self.accept_paused_until = Some(self.clock.now + ACCEPT_PAUSE);
-                }
-                // The connection died in the queue (accept(2) lists these); the next one may be well.
-                Err(error) if socket::is_passing(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, stream: TcpStream, remote: SocketAddr, local: Option<SocketAddr>) -> io::Result<()> {
-        let local = local.map_or_else(|| stream.local_addr(), Ok)?;
-        let peer = Peer { remote, local, secure: false };
-        let options = &self.shared.options.http1;
-        let key = self.slots.insert_with(|key| {
-            let http = Http::new(Protocol::Http1(Http1::new(*options)), key, peer);
-            let connection = Connection::new(Transport::Tcp(stream), http);
-            Slot { connection, scheduled: false, armed: None }
-        });
-        let slot = self.slots.get_mut(key).expect("it was just inserted");
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let source = slot.connection.transport().source();
-        if let Err(error) = self.poll.registry().register(source, Token(key.to_bits()), interest) {
-            self.slots.remove(key);
-            return Err(error);
-        }
-        self.schedule(key);
-        Ok(())
     }
 
     fn drain(&mut self) {

@@ -87,6 +87,13 @@ impl Transport {
         Ok(Sent::Progress)
     }
 
+    /// Bytes that the kernel has taken from us and the peer's has not acknowledged.
+    pub fn unacknowledged(&self) -> io::Result<u64> {
+        match self {
+            Self::Tcp(stream) => socket::unacknowledged(stream),
+        }
+    }
+
     /// Announces that nothing more will be sent.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         match self {

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 pub use error::ServerError;
 
-use super::config::Config;
+use super::config::{self, Config};
 use super::php_ini::php_ini;
+use crate::base::pace::Pace;
 use crate::base::sys::signal::{self, Signal};
 use crate::base::sys::{process, socket};
 use crate::net::event_loop::{self, EventLoop, Remote, Shared};
@@ -49,9 +50,7 @@ pub fn run(config: &Config) -> Result<Stopped, ServerError> {
     if let Err(error) = process::close_inherited_files_on_exec() {
         log::warn!("files that were open at the start may reach the programs that PHP starts: {error}");
     }
-    if let Err(error) = process::raise_open_files() {
-        log::warn!("cannot raise the limit on open files: {error}");
-    }
+    let connections_max = connections_max(&config.server);
     let listeners = listen(config)?;
     privileges::restrict(&config.process, identity.as_ref())?;
     let addresses: Vec<SocketAddr> = listeners[0].iter().filter_map(|listener| listener.local_addr().ok()).collect();
@@ -62,7 +61,7 @@ pub fn run(config: &Config) -> Result<Stopped, ServerError> {
         server: ServerOptions::default(),
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
-    let loops = match Loops::start(config, listeners, &pool) {
+    let loops = match Loops::start(config, connections_max, listeners, &pool) {
         Ok(loops) => loops,
         Err(error) => {
             stop_php(php, pool, Duration::ZERO);
@@ -81,6 +80,24 @@ pub fn run(config: &Config) -> Result<Stopped, ServerError> {
     }
     log::info!("stopped");
     Ok(stopped)
+}
+
+/// How many connections a loop may have: as many as it is allowed, if there are file descriptors for them and for the
+/// files, databases and programs of PHP.
+fn connections_max(server: &config::Server) -> usize {
+    let files = match process::raise_open_files() {
+        Ok(files) => usize::try_from(files).unwrap_or(usize::MAX),
+        Err(error) => {
+            log::warn!("cannot raise the limit on open files: {error}");
+            return server.connections_max;
+        }
+    };
+    let most = (files / 4 * 3 / server.event_loops).max(1);
+    if most < server.connections_max {
+        let wanted = server.connections_max;
+        log::warn!("server.connections_max is {most} instead of {wanted}: the limit on open files is {files}");
+    }
+    server.connections_max.min(most)
 }
 
 /// Binds every address, once for each loop.
@@ -131,13 +148,23 @@ struct Loops {
 }
 
 impl Loops {
-    fn start(config: &Config, listeners: Vec<Vec<TcpListener>>, pool: &Pool) -> io::Result<Self> {
+    fn start(
+        config: &Config,
+        connections_max: usize,
+        listeners: Vec<Vec<TcpListener>>,
+        pool: &Pool,
+    ) -> io::Result<Self> {
         let root = &config.server.document_root;
         let router = Router::new(router::Options {
             index_files: config.server.index_files.clone(),
             ..router::Options::new(root.as_os_str().as_bytes())
         });
-        let shared = Arc::new(Shared { options: loop_options(config), router, dispatch: pool.dispatch() });
+        let shared = Arc::new(Shared {
+            options: loop_options(config, connections_max),
+            router,
+            dispatch: pool.dispatch(),
+            addresses: Arc::default(),
+        });
         let mut loops = Self { remotes: Vec::new(), threads: Vec::new() };
         for (number, listeners) in listeners.into_iter().enumerate() {
             if let Err(error) = loops.spawn(number, listeners, Disk::new(root, Instant::now())?, Arc::clone(&shared)) {
@@ -196,15 +223,15 @@ impl Loops {
     }
 }
 
-fn loop_options(config: &Config) -> event_loop::Options {
+fn loop_options(config: &Config, connections_max: usize) -> event_loop::Options {
     let server = &config.server;
     event_loop::Options {
         http: service::context::Options {
             content: CollectorOptions { bytes_max: server.content_bytes_max, memory_max: server.content_memory_max },
             queue_timeout: server.queue_timeout,
             head_timeout: server.head_timeout,
-            content_timeout: server.content_timeout,
-            write_timeout: server.write_timeout,
+            content_pace: Pace { timeout: server.content_timeout, rate_min: server.content_rate_min },
+            write_pace: Pace { timeout: server.write_timeout, rate_min: server.write_rate_min },
             keep_alive_timeout: server.keep_alive_timeout,
         },
         http1: crate::http1::Http1Options {
@@ -213,7 +240,8 @@ fn loop_options(config: &Config) -> event_loop::Options {
             target_bytes_max: server.target_bytes_max,
             requests_max: u64::from(server.keep_alive_requests_max),
         },
-        connections_max: server.connections_max,
+        connections_max,
+        connections_per_address_max: server.connections_per_address_max,
         // What waits in the queue and what runs, twice: a request that PHP is done with counts until its loop has
         // heard of it.
         in_flight_max: 2 * (server.queue_max + server.workers),

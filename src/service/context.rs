@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::content::{CollectorOptions, Spool};
 use crate::base::limits;
+use crate::base::pace::Pace;
 use crate::exchange::{self, Bell, Dispatch, Handle, Job, Tag};
 use crate::http::date::IMF_FIXDATE_LEN;
 use crate::site::files::Files;
@@ -32,13 +33,13 @@ pub struct Context<'a> {
 
 /// Bounds and timeouts of a connection. See the constants of [`limits`] for their meaning.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "the constant of each field's name in `limits` says what it is")]
+#[allow(missing_docs, reason = "the constants of each field's name in `limits` say what it is")]
 pub struct Options {
     pub content: CollectorOptions,
     pub queue_timeout: Duration,
     pub head_timeout: Duration,
-    pub content_timeout: Duration,
-    pub write_timeout: Duration,
+    pub content_pace: Pace,
+    pub write_pace: Pace,
     pub keep_alive_timeout: Duration,
 }
 
@@ -48,8 +49,8 @@ impl Default for Options {
             content: CollectorOptions::default(),
             queue_timeout: limits::QUEUE_TIMEOUT,
             head_timeout: limits::HEAD_TIMEOUT,
-            content_timeout: limits::CONTENT_TIMEOUT,
-            write_timeout: limits::WRITE_TIMEOUT,
+            content_pace: Pace { timeout: limits::CONTENT_TIMEOUT, rate_min: limits::CONTENT_RATE_MIN },
+            write_pace: Pace { timeout: limits::WRITE_TIMEOUT, rate_min: limits::WRITE_RATE_MIN },
             keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
         }
     }

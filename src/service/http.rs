@@ -114,13 +114,12 @@ impl Http {
         }
     }
 
-    /// Sets the timers after a turn in which the peer took something (`progress`) or not.
-    pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, progress: bool, cx: &Context<'_>) {
-        if progress || out.is_empty() {
+    /// Sets the timers after a turn.
+    pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, cx: &Context<'_>) {
+        if out.is_empty() {
             self.timers.clear(Timer::Write as usize);
-        }
-        if !out.is_empty() {
-            self.timers.set_once(Timer::Write as usize, || cx.now + cx.options.write_timeout);
+        } else {
+            self.timers.set_once(Timer::Write as usize, || cx.options.write_pace.begin(cx.now));
         }
         let awaiting = self.protocol.awaiting(inbox);
         for (timer, applies, timeout) in [
@@ -129,7 +128,7 @@ impl Http {
             (
                 Timer::Content as usize,
                 matches!(awaiting, Awaiting::Content | Awaiting::Discard),
-                cx.options.content_timeout,
+                cx.options.content_pace.timeout,
             ),
         ] {
             if applies {
@@ -143,6 +142,24 @@ impl Http {
     /// When [`process`](Self::process) must be called again if nothing else happens.
     pub fn deadline(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// Whether the peer is to be cut in [`process`](Self::process) unless [`took`](Self::took) says otherwise.
+    pub fn is_write_due(&self, now: Instant) -> bool {
+        self.timers.get(Timer::Write as usize).is_some_and(|deadline| deadline <= now)
+    }
+
+    /// So many bytes of what was sent have reached the peer since this was last told.
+    pub fn took(&mut self, bytes: u64, cx: &Context<'_>) {
+        if let Some(deadline) = self.timers.get(Timer::Write as usize) {
+            self.timers.set(Timer::Write as usize, cx.options.write_pace.advance(deadline, bytes, cx.now));
+        }
+    }
+
+    /// When the connection will be closed for having no request under way, if it has none: the earlier, the longer it
+    /// has been idle.
+    pub fn idle_until(&self) -> Option<Instant> {
+        self.timers.get(Timer::KeepAlive as usize)
     }
 
     /// Whether received bytes are welcome.
@@ -189,7 +206,12 @@ impl Http {
 
     fn on_event(&mut self, event: Event, out: &mut SendQueue, cx: &mut Context<'_>) {
         match event {
-            Event::Request(id, request) => self.on_request(id, request, out, cx),
+            Event::Request(id, request) => {
+                // What comes after it is waited for anew, even if it is answered and forgotten in this turn.
+                self.timers.clear(Timer::KeepAlive as usize);
+                self.timers.clear(Timer::Head as usize);
+                self.on_request(id, request, out, cx);
+            }
             Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),
             Event::EndOfContent(id) => self.on_end_of_content(id, out, cx),
             Event::Invalid(id, error) => {
@@ -232,7 +254,9 @@ impl Http {
     }
 
     fn on_content(&mut self, id: StreamId, bytes: &Bytes, out: &mut SendQueue, cx: &mut Context<'_>) {
-        self.timers.set(Timer::Content as usize, cx.now + cx.options.content_timeout);
+        let pace = cx.options.content_pace;
+        let deadline = self.timers.get(Timer::Content as usize).unwrap_or_else(|| pace.begin(cx.now));
+        self.timers.set(Timer::Content as usize, pace.advance(deadline, bytes.len() as u64, cx.now));
         // Content of a request that has been answered already matches no stream.
         let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) else { return };
         let State::Content { collector, .. } = &mut stream.state else { return };
@@ -397,3 +421,6 @@ impl Http {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

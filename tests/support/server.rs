@@ -42,6 +42,7 @@ pub(crate) struct Builder {
     ini_overrides: Vec<(String, String)>,
     sections: String,
     environment: Vec<(String, String)>,
+    files_max: Option<u32>,
 }
 
 impl Server {
@@ -54,6 +55,7 @@ impl Server {
             ini_overrides: Vec::new(),
             sections: String::new(),
             environment: Vec::new(),
+            files_max: None,
         }
     }
 
@@ -180,6 +182,12 @@ impl Builder {
         self
     }
 
+    /// How many files the server may have open.
+    pub(crate) fn files_max(mut self, files: u32) -> Self {
+        self.files_max = Some(files);
+        self
+    }
+
     /// The configuration file for a server on `address`.
     pub(crate) fn toml(&self, address: SocketAddr) -> String {
         let root = quote(self.document_root.to_str().expect("a path in UTF-8"));
@@ -231,7 +239,15 @@ impl Builder {
         let config = directory.write("ephpm.toml", self.toml(address));
         let log = File::create(directory.path().join(LOG_NAME)).expect("a new file");
         let program = std::env::var_os("EPHPM_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_ephpm").into());
-        let child = Command::new(&program)
+        let mut command = match self.files_max {
+            None => Command::new(&program),
+            Some(files) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("ulimit -n {files} && exec \"$0\" \"$@\"")).arg(&program);
+                shell
+            }
+        };
+        let child = command
             .arg("--config")
             .arg(config)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
