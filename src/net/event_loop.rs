@@ -327,6 +327,8 @@ impl EventLoop {
 
     fn drain(&mut self) {
         self.draining = true;
+        // The kernel resets what still waits when the last listener of an address closes.
+        self.accept_waiting();
         self.listeners.clear();
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {

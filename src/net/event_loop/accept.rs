@@ -88,6 +88,18 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Accepts everything that waits, as far as there are file descriptors.
+    pub(super) fn accept_waiting(&mut self) {
+        for index in 0..self.listeners.len() {
+            while let Ok((stream, remote)) = self.listeners[index].socket.accept() {
+                let local = self.listeners[index].local;
+                if let Err(error) = self.open(stream, remote, local) {
+                    log::warn!("cannot take a connection: {error}");
+                }
+            }
+        }
+    }
+
     /// Closes the connections that have been idle for longest; how many.
     fn evict(&mut self) -> usize {
         let idle = |(key, slot): (Key, &Slot)| slot.connection.idle_until().map(|until| (until, key));

@@ -48,6 +48,7 @@ impl Spool for NoSpool {
 
 /// PHP that takes requests and does nothing.
 #[derive(Default)]
+#[allow(clippy::vec_box, reason = "as a dispatcher is handed them")]
 struct Shelf(Mutex<Vec<Box<Responder>>>);
 
 impl Dispatch for Shelf {
