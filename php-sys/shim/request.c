@@ -79,8 +79,6 @@ static bool clean_up(void)
 {
 	volatile bool clean = true;
 
-	/* Otherwise sapi_deactivate_module() reads the rest of the content for nobody. */
-	SG(post_read) = 1;
 	zend_first_try {
 		php_request_shutdown(NULL);
 	} zend_catch {

@@ -125,7 +125,8 @@ impl Http {
         let awaiting = self.protocol.awaiting(inbox);
         for (timer, applies, timeout) in [
             (Timer::KeepAlive as usize, awaiting == Awaiting::Request && out.is_empty(), cx.options.keep_alive_timeout),
-            (Timer::Head as usize, awaiting == Awaiting::Head, cx.options.head_timeout),
+            // What waits behind a full send queue waits for us.
+            (Timer::Head as usize, awaiting == Awaiting::Head && !self.stalled, cx.options.head_timeout),
             (
                 Timer::Content as usize,
                 matches!(awaiting, Awaiting::Content | Awaiting::Discard),
@@ -170,16 +171,13 @@ impl Http {
         self.hang_up();
     }
 
-    /// The peer has closed its side while PHP is at work for it: then the request is aborted, as nginx does it, since a
-    /// client that leaves and one that only half-closes look the same. True if there was such a request.
-    pub fn hang_up(&mut self) -> bool {
+    /// The peer has closed its side while PHP may be at work for it: then the request is aborted, as nginx does it, since
+    /// a client that leaves and one that only half-closes look the same. Earlier responses are still sent.
+    pub fn hang_up(&mut self) {
         // Content that is still collected may be complete in the inbox.
-        let aborted = self.streams.iter().any(|stream| matches!(stream.state, State::Php { .. }));
-        if aborted {
-            self.streams.clear();
-            self.ending = Ending::Cut;
+        for stream in self.streams.extract_if(.., |stream| matches!(stream.state, State::Php { .. })) {
+            self.protocol.reset(stream.id);
         }
-        aborted
     }
 
     /// Lets the requests under way end, and no other begin.
