@@ -49,18 +49,16 @@ impl Handle {
             }
             reply => state.reply = reply,
         }
-        let Some(chunk) = state.chunks.pop_front() else {
+        let before = state.buffered;
+        let Some(chunk) = state.pop() else {
             return match state.reply {
                 Reply::Over(End::Complete) => Pull::End,
                 Reply::Over(End::Failed) => Pull::Failed,
                 _ => Pull::Pending,
             };
         };
-        let before = state.buffered;
-        state.buffered -= chunk.len();
         if before > RESPONSE_BUFFER_LOW && state.buffered <= RESPONSE_BUFFER_LOW {
-            drop(state);
-            self.exchange.drained.notify_one();
+            self.exchange.room_made(state);
         }
         Pull::Content(chunk)
     }
@@ -86,7 +84,6 @@ impl Drop for Handle {
         // Under the lock, so that a thread which has just found room missing does not sleep through it.
         let state = self.exchange.lock();
         self.exchange.aborted.store(true, Ordering::Release);
-        drop(state);
-        self.exchange.drained.notify_one();
+        self.exchange.room_made(state);
     }
 }

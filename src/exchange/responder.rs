@@ -1,12 +1,12 @@
 //! PHP's side of an exchange. Its verbs may block, so only a PHP thread may call them.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
 use super::job::Job;
 use super::state::{End, Exchange, Phase, Reply};
-use crate::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH, RESPONSE_BUFFER_LOW};
+use crate::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
 use crate::http::message::{ContentLength, Response};
 use crate::http::method::Method;
 
@@ -76,6 +76,11 @@ impl Responder {
     /// Reads request content until `buf` is full or the content ends, and returns how much was read.
     pub fn read_content(&mut self, buf: &mut [u8]) -> usize {
         self.job.content.read(buf)
+    }
+
+    /// Bytes handed over that the loop has not pulled, at most [`RESPONSE_BUFFER_HIGH`].
+    pub fn buffered(&self) -> usize {
+        self.exchange.lock().buffered
     }
 
     /// Whether the client has gone. After [`finish`](Self::finish) this no longer changes PHP's mind: it is false.
@@ -174,6 +179,10 @@ impl Responder {
 
     fn hand_over(&mut self) -> Result<(), Aborted> {
         let mut chunk = self.pending.split().freeze();
+        if chunk.len() == OUTPUT_BLOCK_BYTES {
+            // More will follow.
+            self.pending.reserve(OUTPUT_BLOCK_BYTES);
+        }
         let output = std::mem::replace(&mut self.output, Output::Finished);
         let (head, mut content) = match output {
             Output::Gathering { response, content } => (Some(response), content),
@@ -195,9 +204,7 @@ impl Responder {
         let high = RESPONSE_BUFFER_HIGH.saturating_sub(chunk.len());
         if state.buffered > high {
             // Past the high mark it waits for the low one, so that the two threads do not wake each other per block.
-            while state.buffered > RESPONSE_BUFFER_LOW && !self.exchange.is_aborted() {
-                state = self.exchange.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
+            state = self.exchange.wait_for_room(state);
         }
         if self.exchange.is_aborted() {
             return Err(Aborted);
