@@ -152,6 +152,7 @@ fn privileges_are_dropped_before_php_starts() {
 fn running_php_as_root_is_said() {
     let root = site(&[]);
     let server = Server::builder(root.path()).start();
+    server.wait_for_log("listening on");
     assert_eq!(server.log().contains("PHP will run as root"), we_are_root(), "{}", server.log());
     let limits = fs::read_to_string(Path::new("/proc").join(server.pid().to_string()).join("limits")).expect("limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
@@ -255,7 +256,7 @@ echo 'done';
 "#;
     let root = site(&[("wait.php", script)]);
     let server = Server::builder(root.path()).files_max(100).start();
-    assert!(server.log().contains("server.connections_max is 75 instead of 10000"), "{}", server.log());
+    server.wait_for_log("server.connections_max is 75 instead of 10000");
     let options = "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut idle = server.connect();
     idle.write(options).expect("sent");
@@ -276,4 +277,40 @@ echo 'done';
         "never again served",
     );
     assert!(server.log().contains("cannot accept connections for a moment"), "{}", server.log());
+}
+
+#[test]
+fn sighup_applies_what_it_can_and_drops_no_connection() {
+    let root = site(&[("wait.php", WAITING), ("file.txt", "file")]);
+    let other = site(&[("file.txt", "other file")]);
+    let server = Server::builder(root.path()).workers(2).start();
+    let busy = busy(&server);
+    let mut idle = served(&server);
+    let mut half = server.connect();
+    half.write(&FILE[..20]).expect("sent");
+
+    let long = format!("GET /file.txt?{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(3000));
+    let builder = Server::builder(other.path()).workers(3).server("target_bytes_max = 2048");
+    server.configure(&builder);
+    server.signal("HUP");
+    server.wait_for_log("the configuration has been read again");
+    assert!(server.log().contains("server.workers has changed, which takes a restart"), "{}", server.log());
+    assert!(!server.log().contains("server.document_root has changed"), "{}", server.log());
+    idle.write(FILE).expect("sent");
+    idle.read_until("other file").expect("the new document root");
+    half.write(&FILE[20..]).expect("sent");
+    half.read_until("other file").expect("the new document root");
+    assert!(server.raw(&long).starts_with(b"HTTP/1.1 414 "));
+
+    server.configure(&builder.clone().server("worker = 3"));
+    server.signal("HUP");
+    server.wait_for_log("the configuration stays as it is");
+    assert!(server.log().contains("server.worker: unknown key"), "{}", server.log());
+    idle.write(FILE).expect("sent");
+    idle.read_until("other file").expect("what was valid");
+
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(busy).ends_with("4\r\ndone\r\n0\r\n\r\n"));
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
 }

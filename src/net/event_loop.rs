@@ -6,11 +6,12 @@
 mod accept;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -68,7 +69,22 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Remote {
     phase: Arc<AtomicU8>,
+    replacement: Arc<Replacement>,
     waker: Arc<Waker>,
+}
+
+/// What a loop is to serve instead of what it serves.
+#[derive(Default)]
+struct Replacement {
+    /// There is something.
+    is_ready: AtomicBool,
+    with: Mutex<Option<(Arc<Shared>, Disk)>>,
+}
+
+impl fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replacement").field("is_ready", &self.is_ready).finish_non_exhaustive()
+    }
 }
 
 /// How far a loop is on its way to the end. Only ever increases.
@@ -94,8 +110,21 @@ impl Remote {
         self.enter(Phase::Stopping);
     }
 
+    /// Serves this from the next turn on. Connections stay open; a request that is under way ends as it began. The
+    /// number of requests that PHP may be busy with stays as it is.
+    pub fn replace(&self, shared: Arc<Shared>, disk: Disk) {
+        // Nothing panics while it holds the lock.
+        *self.replacement.with.lock().unwrap_or_else(PoisonError::into_inner) = Some((shared, disk));
+        self.replacement.is_ready.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
     fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("cannot wake an event loop: {error}");
         }
@@ -149,7 +178,11 @@ impl EventLoop {
     pub fn new(listeners: Vec<std::net::TcpListener>, disk: Disk, shared: Arc<Shared>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let remote = Remote { phase: Arc::new(AtomicU8::new(Phase::Running as u8)), waker: Arc::clone(&waker) };
+        let remote = Remote {
+            phase: Arc::new(AtomicU8::new(Phase::Running as u8)),
+            replacement: Arc::default(),
+            waker: Arc::clone(&waker),
+        };
         let wake = move || {
             if let Err(error) = waker.wake() {
                 log::error!("cannot wake an event loop: {error}");
@@ -199,6 +232,9 @@ impl EventLoop {
                 phase if phase == Phase::Stopping as u8 => return Ok(()),
                 phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
                 _ => {}
+            }
+            if self.remote.replacement.is_ready.load(Ordering::Relaxed) {
+                self.replace();
             }
             self.accept()?;
             for _ in 0..self.run_queue.len() {
@@ -328,6 +364,16 @@ impl EventLoop {
             }
             Turn::Close => drop(slots.remove(key)),
         }
+    }
+
+    fn replace(&mut self) {
+        self.remote.replacement.is_ready.store(false, Ordering::SeqCst);
+        let replacement = self.remote.replacement.with.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((shared, disk)) = replacement else { return };
+        self.spool.directory.clone_from(&shared.options.temp_dir);
+        self.shared = shared;
+        self.disk = disk;
+        self.disk.tick(self.clock.now);
     }
 
     fn drain(&mut self) {

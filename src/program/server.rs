@@ -6,6 +6,7 @@
 
 mod error;
 mod privileges;
+mod reload;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,11 +17,13 @@ use std::time::{Duration, Instant};
 
 pub use error::ServerError;
 
-use super::config::{self, Config};
+use super::config::{self, Config, ConfigError};
 use super::php_ini::php_ini;
 use crate::base::pace::Pace;
 use crate::base::sys::signal::{self, Signal};
 use crate::base::sys::{process, socket};
+use crate::exchange::Dispatch;
+use crate::net::admission::Addresses;
 use crate::net::event_loop::{self, EventLoop, Remote, Shared};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions};
 use crate::service;
@@ -43,34 +46,33 @@ pub enum Stopped {
     PhpStuck,
 }
 
-/// Serves until a signal asks to stop.
-pub fn run(config: &Config) -> Result<Stopped, ServerError> {
+/// Serves until a signal asks to stop. `read` reads the configuration again, when a signal asks for that.
+pub fn run(mut config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Result<Stopped, ServerError> {
     signal::install().map_err(|error| ServerError::System("cannot handle signals", error))?;
     let identity = privileges::identity(&config.process)?;
     if let Err(error) = process::close_inherited_files_on_exec() {
         log::warn!("files that were open at the start may reach the programs that PHP starts: {error}");
     }
-    let connections_max = connections_max(&config.server);
-    let listeners = listen(config)?;
+    let listeners = listen(&config)?;
     privileges::restrict(&config.process, identity.as_ref())?;
     let addresses: Vec<SocketAddr> = listeners[0].iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let php = start_php(config)?;
+    let php = start_php(&config)?;
     let options = PoolOptions {
         threads: config.server.workers,
         queue_max: config.server.queue_max,
         server: ServerOptions::default(),
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
-    let loops = match Loops::start(config, connections_max, listeners, &pool) {
+    let loops = match Loops::start(&config, listeners, &pool) {
         Ok(loops) => loops,
         Err(error) => {
             stop_php(php, pool, Duration::ZERO);
             return Err(ServerError::System("cannot start an event loop", error));
         }
     };
-    announce(config, &addresses, &php, &pool);
+    announce(&config, &addresses, &php, &pool);
 
-    let failed = !loops.wait();
+    let failed = !loops.wait(&mut config, read);
     log::info!("stopping: requests under way may take {:?} more", config.server.drain_timeout);
     let deadline = Instant::now() + config.server.drain_timeout;
     loops.stop(deadline);
@@ -145,29 +147,17 @@ fn stop_php(php: Php, pool: Pool, patience: Duration) -> Stopped {
 struct Loops {
     remotes: Vec<Remote>,
     threads: Vec<JoinHandle<io::Result<()>>>,
+    dispatch: Arc<dyn Dispatch>,
+    addresses: Arc<Addresses>,
 }
 
 impl Loops {
-    fn start(
-        config: &Config,
-        connections_max: usize,
-        listeners: Vec<Vec<TcpListener>>,
-        pool: &Pool,
-    ) -> io::Result<Self> {
-        let root = &config.server.document_root;
-        let router = Router::new(router::Options {
-            index_files: config.server.index_files.clone(),
-            ..router::Options::new(root.as_os_str().as_bytes())
-        });
-        let shared = Arc::new(Shared {
-            options: loop_options(config, connections_max),
-            router,
-            dispatch: pool.dispatch(),
-            addresses: Arc::default(),
-        });
-        let mut loops = Self { remotes: Vec::new(), threads: Vec::new() };
+    fn start(config: &Config, listeners: Vec<Vec<TcpListener>>, pool: &Pool) -> io::Result<Self> {
+        let (dispatch, addresses) = (pool.dispatch(), Arc::default());
+        let shared = Arc::new(shared(config, Arc::clone(&dispatch), Arc::clone(&addresses)));
+        let mut loops = Self { remotes: Vec::new(), threads: Vec::new(), dispatch, addresses };
         for (number, listeners) in listeners.into_iter().enumerate() {
-            if let Err(error) = loops.spawn(number, listeners, Disk::new(root, Instant::now())?, Arc::clone(&shared)) {
+            if let Err(error) = loops.spawn(number, listeners, disk(config)?, Arc::clone(&shared)) {
                 loops.stop(Instant::now());
                 return Err(error);
             }
@@ -190,11 +180,12 @@ impl Loops {
         Ok(())
     }
 
-    /// Waits for a signal to stop. False if a loop has ended by itself.
-    fn wait(&self) -> bool {
+    /// Does what signals ask for until one asks to stop. False if a loop has ended by itself.
+    fn wait(&self, config: &mut Config, read: impl Fn() -> Result<Config, ConfigError>) -> bool {
         loop {
             match signal::wait(None) {
                 Ok(Some(Signal::Stop)) => break,
+                Ok(Some(Signal::Reload)) => self.reload(config, read()),
                 Ok(_) => {}
                 Err(error) => {
                     log::error!("cannot wait for signals: {error}");
@@ -203,6 +194,31 @@ impl Loops {
             }
         }
         !self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    fn reload(&self, config: &mut Config, read: Result<Config, ConfigError>) {
+        let new = match read {
+            Ok(new) => reload::merge(config, new),
+            Err(error) => return log::error!("the configuration stays as it is: {error}"),
+        };
+        match self.replace(&new) {
+            Ok(()) => {
+                *config = new;
+                log::info!("the configuration has been read again");
+            }
+            Err(error) => log::error!("the configuration stays as it is: {error}"),
+        }
+    }
+
+    /// Has all loops serve what `config` says from their next turn on.
+    fn replace(&self, config: &Config) -> io::Result<()> {
+        let shared = Arc::new(shared(config, Arc::clone(&self.dispatch), Arc::clone(&self.addresses)));
+        // First all that can fail.
+        let disks = self.remotes.iter().map(|_| disk(config)).collect::<io::Result<Vec<Disk>>>()?;
+        for (remote, disk) in self.remotes.iter().zip(disks) {
+            remote.replace(Arc::clone(&shared), disk);
+        }
+        Ok(())
     }
 
     /// Lets requests under way end until `deadline`, or until a second signal, and then ends the loops.
@@ -223,7 +239,21 @@ impl Loops {
     }
 }
 
-fn loop_options(config: &Config, connections_max: usize) -> event_loop::Options {
+/// What the loops share.
+fn shared(config: &Config, dispatch: Arc<dyn Dispatch>, addresses: Arc<Addresses>) -> Shared {
+    let router = Router::new(router::Options {
+        index_files: config.server.index_files.clone(),
+        ..router::Options::new(config.server.document_root.as_os_str().as_bytes())
+    });
+    Shared { options: loop_options(config), router, dispatch, addresses }
+}
+
+/// A loop's view of the files that are served.
+fn disk(config: &Config) -> io::Result<Disk> {
+    Disk::new(&config.server.document_root, Instant::now())
+}
+
+fn loop_options(config: &Config) -> event_loop::Options {
     let server = &config.server;
     event_loop::Options {
         http: service::context::Options {
@@ -240,7 +270,7 @@ fn loop_options(config: &Config, connections_max: usize) -> event_loop::Options 
             target_bytes_max: server.target_bytes_max,
             requests_max: u64::from(server.keep_alive_requests_max),
         },
-        connections_max,
+        connections_max: connections_max(server),
         connections_per_address_max: server.connections_per_address_max,
         // What waits in the queue and what runs, twice: a request that PHP is done with counts until its loop has
         // heard of it.

@@ -96,6 +96,12 @@ impl Server {
         read_log(self.directory.path())
     }
 
+    /// Writes the configuration file anew, for the server to read when it is told to.
+    #[track_caller]
+    pub(crate) fn configure(&self, builder: &Builder) {
+        self.directory.write(CONFIG_NAME, builder.toml(self.address));
+    }
+
     /// Waits until the log holds `text`, for news that travel by the log alone.
     #[track_caller]
     pub(crate) fn wait_for_log(&self, text: &str) {
@@ -236,7 +242,7 @@ impl Builder {
     fn try_start(&self) -> Result<Server, String> {
         let address = free_address();
         let directory = TemporaryDirectory::new("server");
-        let config = directory.write("ephpm.toml", self.toml(address));
+        let config = directory.write(CONFIG_NAME, self.toml(address));
         let log = File::create(directory.path().join(LOG_NAME)).expect("a new file");
         let program = std::env::var_os("EPHPM_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_ephpm").into());
         let mut command = match self.files_max {
@@ -274,6 +280,7 @@ impl Builder {
     }
 }
 
+const CONFIG_NAME: &str = "ephpm.toml";
 const LOG_NAME: &str = "server.log";
 
 fn read_log(directory: &Path) -> String {

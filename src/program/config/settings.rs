@@ -147,6 +147,10 @@ pub struct Key {
     /// What holds while nobody sets it.
     pub default: Unset,
     pub(super) set: Set,
+    /// Whether two configurations agree on it.
+    pub is_same: fn(&Config, &Config) -> bool,
+    /// Takes it over from one configuration to another.
+    pub copy: fn(&Config, &mut Config),
 }
 
 /// What holds while nobody sets a key.
