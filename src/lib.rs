@@ -16,6 +16,7 @@ pub mod service;
 pub mod site;
 pub mod exchange;
 pub mod protocol;
+pub mod proxy_protocol;
 pub mod http1;
 pub mod http;
 pub mod base;
@@ -24,5 +25,6 @@ pub mod base;
 #[doc(hidden)]
 pub mod fuzz {
     pub use crate::http1::fuzz::{http_parser, http_responses};
+    pub use crate::proxy_protocol::fuzz::proxy_protocol;
     pub use crate::site::fuzz::{path_mapping, server_vars};
 }
