@@ -196,7 +196,7 @@ struct Root {
 
 impl Root {
     fn open(path: &Path, now: Instant) -> io::Result<Self> {
-        let directory = Directory::open(path)?;
+        let directory = Directory::open(path, crate::base::sys::confine::Links::All)?;
         let status = directory.status()?;
         Ok(Self { path: path.to_owned(), directory, status, checked_at: now, is_lost: false })
     }
