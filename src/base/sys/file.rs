@@ -33,6 +33,11 @@ impl Directory {
         Ok(Self { handle, links })
     }
 
+    /// The policy for symbolic links below it.
+    pub fn links(&self) -> Links {
+        self.links
+    }
+
     /// What the directory itself is.
     pub fn status(&self) -> io::Result<FileStatus> {
         FileStatus::of(&self.handle)
