@@ -84,8 +84,8 @@ impl Compression {
             if let Some(coding) = wanted
                 && method != Method::Head
                 && Arc::strong_count(encoders) <= limits::ENCODERS_MAX
+                && mark_encoded(&mut response.headers, coding)
             {
-                mark_encoded(&mut response.headers, coding);
                 let known = match length {
                     ContentLength::Exact(len) => Some(len),
                     ContentLength::Unknown => None,
@@ -204,15 +204,20 @@ fn add_vary(headers: &mut Headers) {
     }
 }
 
-/// Tells that the content is encoded. A strong entity tag was one of other bytes; ranges would be, too.
-fn mark_encoded(headers: &mut Headers, coding: Coding) {
-    let _ = headers.push(b"Content-Encoding", coding.name().as_bytes());
+/// Tells that the content is encoded; false if the head has no room for that. A strong entity tag was one of other
+/// bytes, and ranges would be, too.
+fn mark_encoded(headers: &mut Headers, coding: Coding) -> bool {
+    if headers.push(b"Content-Encoding", coding.name().as_bytes()).is_err() {
+        return false;
+    }
     let weak = headers.get("ETag").filter(|tag| tag.starts_with(b"\"")).map(|tag| [b"W/", tag].concat());
     if let Some(weak) = weak {
         headers.remove("ETag");
+        // Without room for it the response has none.
         let _ = headers.push(b"ETag", &weak);
     }
     headers.remove("Accept-Ranges");
+    true
 }
 
 #[cfg(test)]

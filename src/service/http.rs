@@ -290,13 +290,7 @@ impl Http {
     }
 
     /// Pulls from one stream; false when its response is over.
-    fn pull_stream(
-        &mut self,
-        index: usize,
-        budget: &mut usize,
-        out: &mut SendQueue,
-        cx: &mut Context<'_>,
-    ) -> bool {
+    fn pull_stream(&mut self, index: usize, budget: &mut usize, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
         while out.len() < limits::SEND_QUEUE_HIGH && *budget > 0 {
             let Stream { id, state } = &mut self.streams[index];
             let id = *id;

@@ -24,34 +24,19 @@ pub struct Options {
     pub types: Vec<TypePattern>,
 }
 
-/// A media type as `application/json`, or all of a kind as `text/*`.
+/// Some media types.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TypePattern {
-    /// `application/json` or `text/`; lower case.
-    text: String,
+pub enum TypePattern {
+    /// One: `text/css`.
+    Type(String),
+    /// All of a kind: `text/*`. Holds what is left of the star.
+    Kind(String),
+    /// A format under whatever name: `json` is `application/json` and `application/ld+json` (RFC 6838 §4.2.8).
+    Format(String),
 }
 
-/// Media types that are worth encoding: text in all its forms, and the formats that are not packed in themselves.
-pub const TYPES: [&str; 18] = [
-    "text/*",
-    "application/atom+xml",
-    "application/javascript",
-    "application/json",
-    "application/ld+json",
-    "application/manifest+json",
-    "application/rss+xml",
-    "application/vnd.ms-fontobject",
-    "application/wasm",
-    "application/xhtml+xml",
-    "application/xml",
-    "font/collection",
-    "font/otf",
-    "font/ttf",
-    "image/bmp",
-    "image/svg+xml",
-    "image/vnd.microsoft.icon",
-    "image/x-icon",
-];
+/// Media types that are worth encoding: text in all its forms, and what else is not packed in itself.
+pub const TYPES: [&str; 8] = ["text/*", "javascript", "json", "xml", "wasm", "otf", "ttf", "x-icon"];
 
 impl Default for Options {
     fn default() -> Self {
@@ -80,25 +65,30 @@ impl Options {
 }
 
 impl TypePattern {
-    /// Reads a pattern: two words of a media type's letters with a slash between them, the second of which may be `*`.
+    /// Reads a pattern.
     pub fn parse(text: &str) -> Option<Self> {
         let is_word = |word: &str| {
             !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
         };
-        let (kind, name) = text.split_once('/')?;
-        let text = text.to_ascii_lowercase();
-        match name {
-            "*" if is_word(kind) => Some(Self { text: text.trim_end_matches('*').to_owned() }),
-            name if is_word(kind) && is_word(name) => Some(Self { text }),
+        let all = text.to_owned();
+        match text.split_once('/') {
+            None if is_word(text) => Some(Self::Format(all)),
+            Some((kind, "*")) if is_word(kind) => Some(Self::Kind(format!("{kind}/"))),
+            Some((kind, name)) if is_word(kind) && is_word(name) => Some(Self::Type(all)),
             _ => None,
         }
     }
 
     fn matches(&self, media_type: &[u8]) -> bool {
-        let wanted = self.text.as_bytes();
-        match media_type.split_at_checked(wanted.len()) {
-            Some((start, rest)) => start.eq_ignore_ascii_case(wanted) && (rest.is_empty() || wanted.ends_with(b"/")),
-            None => false,
+        match self {
+            Self::Type(wanted) => media_type.eq_ignore_ascii_case(wanted.as_bytes()),
+            Self::Kind(wanted) => {
+                media_type.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted.as_bytes()))
+            }
+            Self::Format(wanted) => {
+                let (before, end) = media_type.split_at(media_type.len().saturating_sub(wanted.len()));
+                end.eq_ignore_ascii_case(wanted.as_bytes()) && matches!(before.last(), Some(b'/' | b'+'))
+            }
         }
     }
 }
@@ -118,8 +108,11 @@ mod tests {
             "text/css",
             "application/json",
             "APPLICATION/JSON; charset=UTF-8",
+            "application/ld+json",
+            "application/javascript",
             "image/svg+xml",
             "application/wasm",
+            "font/ttf",
         ] {
             assert!(options.covers(content_type.as_bytes()), "{content_type}");
         }
@@ -131,6 +124,8 @@ mod tests {
             "image/png",
             "image/svg",
             "application/jsonx",
+            "application/xjson",
+            "json",
             "application/octet-stream",
             "application/gzip",
             "video/mp4",
@@ -142,10 +137,12 @@ mod tests {
 
     #[test]
     fn patterns_are_media_types() {
-        for text in ["text/*", "application/vnd.api+json", "X/Y"] {
+        for text in ["text/*", "application/vnd.api+json", "X/Y", "json"] {
             assert!(TypePattern::parse(text).is_some(), "{text}");
         }
-        for text in ["", "text", "text/", "/*", "*/*", "*", "text/html; charset=utf-8", "text/ht ml", "a/b/c", "text/*l"] {
+        for text in
+            ["", "te xt", "text/", "/*", "*/*", "*", "text/html; charset=utf-8", "text/ht ml", "a/b/c", "text/*l"]
+        {
             assert!(TypePattern::parse(text).is_none(), "{text}");
         }
     }

@@ -116,13 +116,7 @@ pub struct Metadata {
 impl OpenFile {
     /// A file of `len` bytes that was last modified at `modified`, seconds and nanoseconds since 1970. Its type is
     /// guessed from `path`.
-    pub fn new(
-        path: &[u8],
-        content: Stored,
-        len: u64,
-        modified: (i64, u32),
-        cache_control: Option<Arc<str>>,
-    ) -> Self {
+    pub fn new(path: &[u8], content: Stored, len: u64, modified: (i64, u32), cache_control: Option<Arc<str>>) -> Self {
         let (modified_seconds, nanos) = modified;
         let metadata = Metadata {
             len,
@@ -274,8 +268,9 @@ mod tests {
 
     #[test]
     fn an_etag_tells_length_and_time_apart() {
-        let etag =
-            |len, modified| OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified, None).metadata().etag.clone();
+        let etag = |len, modified| {
+            OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified, None).metadata().etag.clone()
+        };
         assert_eq!(etag(0xabc, (0x5000_0000, 0x1234)), "\"50000000.1234-abc\"");
         let all = [etag(1, (1, 1)), etag(11, (1, 1)), etag(1, (1, 11)), etag(1, (11, 1)), etag(1, (-1, 1))];
         for (index, one) in all.iter().enumerate() {

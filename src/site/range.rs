@@ -47,7 +47,9 @@ pub fn select(headers: &Headers, len: u64, parts_max: usize) -> Selection {
     let mut parts: Vec<Part> = first.into_iter().collect();
     for (number, spec) in std::iter::once(second).chain(specs).enumerate() {
         match ByteRange::parse(spec) {
-            Some(range) if number + 2 <= parts_max => range.select(len).into_iter().for_each(|part| add(&mut parts, part)),
+            Some(range) if number + 2 <= parts_max => {
+                range.select(len).into_iter().for_each(|part| add(&mut parts, part))
+            }
             _ => return Selection::Whole,
         }
     }

@@ -214,8 +214,7 @@ fn owner_behind(directory: &File, name: &CStr) -> io::Result<u32> {
 fn read_link(link: &File) -> io::Result<Vec<u8>> {
     let mut target = vec![0; libc::PATH_MAX as usize];
     // SAFETY: as for openat; an empty path is the descriptor itself, and the kernel writes at most `target.len()` bytes.
-    let result =
-        unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), target.as_mut_ptr().cast(), target.len()) };
+    let result = unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), target.as_mut_ptr().cast(), target.len()) };
     let len = usize::try_from(check(result)?).expect("a length is not negative");
     target.truncate(len);
     Ok(target)

@@ -207,13 +207,13 @@ mod tests {
         symlink("file", root.join("link")).unwrap();
         symlink("link/x", root.join("nowhere")).unwrap();
         for links in [Links::All, Links::Owner, Links::Inside] {
-        let directory = Directory::open(&root, links).unwrap();
-        let by_path = directory.status_of(b"/link").unwrap();
-        assert_eq!(by_path, FileStatus::of(&directory.open_file(b"/file").unwrap()).unwrap());
-        assert_eq!((by_path.file_type, by_path.len), (FileType::Regular, 7));
-        assert_eq!(directory.status_of(b"/").unwrap().file_type, FileType::Directory);
-        assert_eq!(directory.status_of(b"/nowhere").unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
-        assert!(Directory::open(&root.join("file"), links).is_err());
+            let directory = Directory::open(&root, links).unwrap();
+            let by_path = directory.status_of(b"/link").unwrap();
+            assert_eq!(by_path, FileStatus::of(&directory.open_file(b"/file").unwrap()).unwrap());
+            assert_eq!((by_path.file_type, by_path.len), (FileType::Regular, 7));
+            assert_eq!(directory.status_of(b"/").unwrap().file_type, FileType::Directory);
+            assert_eq!(directory.status_of(b"/nowhere").unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
+            assert!(Directory::open(&root.join("file"), links).is_err());
         }
         std::fs::remove_dir_all(root).unwrap();
     }

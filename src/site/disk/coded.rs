@@ -205,4 +205,25 @@ fn is_current(beside: &FileStatus, original: &FileStatus) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_bytes_are_encoded_a_second() {
+        let start = Instant::now();
+        let mut budget = Budget { left: BYTES_PER_SECOND, filled_at: start };
+        assert!(!budget.take(BYTES_PER_SECOND + 1));
+        assert!(budget.take(BYTES_PER_SECOND) && !budget.take(1));
+        budget.fill(start);
+        assert!(!budget.take(1));
+        budget.fill(start + Duration::from_millis(500));
+        assert!(!budget.take(BYTES_PER_SECOND / 2 + 1) && budget.take(BYTES_PER_SECOND / 2));
+        // Turns that follow each other closely lose nothing.
+        for micros in (500_000..=501_000).step_by(100) {
+            budget.fill(start + Duration::from_micros(micros));
+        }
+        assert!(budget.take(BYTES_PER_SECOND / 1000));
+        budget.fill(start + Duration::from_secs(3600));
+        assert!(!budget.take(BYTES_PER_SECOND + 1) && budget.take(BYTES_PER_SECOND));
+    }
+}
