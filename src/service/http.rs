@@ -125,7 +125,8 @@ impl Http {
         let awaiting = self.protocol.awaiting(inbox);
         for (timer, applies, timeout) in [
             (Timer::KeepAlive as usize, awaiting == Awaiting::Request && out.is_empty(), cx.options.keep_alive_timeout),
-            (Timer::Head as usize, awaiting == Awaiting::Head, cx.options.head_timeout),
+            // What waits behind a full send queue waits for us.
+            (Timer::Head as usize, awaiting == Awaiting::Head && !self.stalled, cx.options.head_timeout),
             (
                 Timer::Content as usize,
                 matches!(awaiting, Awaiting::Content | Awaiting::Discard),
@@ -167,19 +168,16 @@ impl Http {
     /// All that the peer will ever send has been received. Requests that it sent before are still served.
     pub fn eof(&mut self) {
         self.protocol.eof();
-        self.streams.retain(|stream| !matches!(stream.state, State::Content { .. }));
         self.hang_up();
     }
 
-    /// The peer has closed its side while PHP is at work for it: then the request is aborted, as nginx does it, since a
-    /// client that leaves and one that only half-closes look the same. True if there was such a request.
-    pub fn hang_up(&mut self) -> bool {
-        let aborted = !self.streams.is_empty();
-        if aborted {
-            self.streams.clear();
-            self.ending = Ending::Cut;
+    /// The peer has closed its side while PHP may be at work for it: then the request is aborted, as nginx does it, since
+    /// a client that leaves and one that only half-closes look the same. Earlier responses are still sent.
+    pub fn hang_up(&mut self) {
+        // Content that is still collected may be complete in the inbox.
+        for stream in self.streams.extract_if(.., |stream| matches!(stream.state, State::Php { .. })) {
+            self.protocol.reset(stream.id);
         }
-        aborted
     }
 
     /// Lets the requests under way end, and no other begin.
@@ -189,7 +187,13 @@ impl Http {
 
     fn on_event(&mut self, event: Event, out: &mut SendQueue, cx: &mut Context<'_>) {
         match event {
-            Event::Request(id, request) => self.on_request(id, request, out, cx),
+            Event::Request(id, request) => {
+                // What was waited for has come. What is waited for after this turn may be the same again, anew.
+                for timer in [Timer::KeepAlive, Timer::Head, Timer::Content] {
+                    self.timers.clear(timer as usize);
+                }
+                self.on_request(id, request, out, cx);
+            }
             Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),
             Event::EndOfContent(id) => self.on_end_of_content(id, out, cx),
             Event::Invalid(id, error) => {
@@ -384,7 +388,8 @@ impl Http {
         if self.timers.take_expired(Timer::Write as usize, cx.now) {
             self.ending = Ending::Cut;
         }
-        if self.timers.take_expired(Timer::KeepAlive as usize, cx.now) {
+        // A request that comes at the last moment is served.
+        if self.timers.take_expired(Timer::KeepAlive as usize, cx.now) && self.protocol.is_idle(inbox) {
             self.ending = Ending::Close;
         }
         let late = [Timer::Head, Timer::Content].map(|timer| self.timers.take_expired(timer as usize, cx.now));
