@@ -191,7 +191,9 @@ impl Http {
         match event {
             Event::Request(id, request) => {
                 // What was waited for has come. What is waited for after this turn may be the same again, anew.
-                [Timer::KeepAlive, Timer::Head, Timer::Content].map(|timer| self.timers.clear(timer as usize));
+                for timer in [Timer::KeepAlive, Timer::Head, Timer::Content] {
+                    self.timers.clear(timer as usize);
+                }
                 self.on_request(id, request, out, cx);
             }
             Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),

@@ -170,13 +170,13 @@ impl Plan {
             }
             request.expects_continue = !is_10 && len > 0 && random.one_in(4);
             let expect = if request.expects_continue { "Expect: 100-continue\r\n" } else { "" };
-            let bytes: Vec<u8> = (0..len as u64).map(|at| pattern(id, at)).collect();
+            let bytes = pattern(id, 0, len);
             if is_10 || random.one_in(2) {
                 head += &format!("{expect}Content-Length: {len}\r\n");
-                content = bytes;
+                content = bytes.to_vec();
             } else {
                 head += &format!("{expect}Transfer-Encoding: chunked\r\n");
-                content = chunks(&bytes, random);
+                content = chunks(bytes, random);
             }
         }
         if random.one_in(14) {

@@ -36,7 +36,7 @@ pub(crate) use super::surroundings::{LARGE, SMALL};
 
 /// A simulation that does not end by itself after so many steps never will.
 const STEPS_MAX: usize = 3_000_000;
-const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+pub(super) const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
 pub(crate) struct World {
     random: Rc<RefCell<Random>>,
@@ -95,13 +95,13 @@ impl World {
     }
 
     /// A world with one client, which sends these bytes.
-    #[allow(dead_code, reason = "for the fuzz target")]
     pub(crate) fn of_plan(random: Random, plan: impl FnOnce(&mut Random) -> Plan) -> Self {
         let mut world = Self::empty(random);
         let random = Rc::clone(&world.random);
         let mut random = random.borrow_mut();
         let plan = plan(&mut random);
         world.clients.push(Client::new(plan, world.start, &mut random));
+        world.php.believes = false;
         world
     }
 
