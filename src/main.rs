@@ -60,8 +60,8 @@ fn version() -> String {
         }
         Err(_) => Vec::new(),
     };
-    let version = info.version.to_owned();
-    version_text(Some(&PhpInfo { version, zend_version: None, zts: info.zts, extensions }))
+    let (version, zend_version) = (info.version.to_owned(), Some(info.zend_version.to_owned()));
+    version_text(Some(&PhpInfo { version, zend_version, zts: info.zts, extensions }))
 }
 
 fn print(text: &str) -> ExitCode {

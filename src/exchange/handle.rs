@@ -59,8 +59,7 @@ impl Handle {
         let before = state.buffered;
         state.buffered -= chunk.len();
         if before > RESPONSE_BUFFER_LOW && state.buffered <= RESPONSE_BUFFER_LOW {
-            drop(state);
-            self.exchange.drained.notify_one();
+            self.exchange.room_made(state);
         }
         Pull::Content(chunk)
     }
@@ -86,7 +85,6 @@ impl Drop for Handle {
         // Under the lock, so that a thread which has just found room missing does not sleep through it.
         let state = self.exchange.lock();
         self.exchange.aborted.store(true, Ordering::Release);
-        drop(state);
-        self.exchange.drained.notify_one();
+        self.exchange.room_made(state);
     }
 }

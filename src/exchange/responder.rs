@@ -1,12 +1,12 @@
 //! PHP's side of an exchange. Its verbs may block, so only a PHP thread may call them.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
 use super::job::Job;
 use super::state::{End, Exchange, Phase, Reply};
-use crate::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH, RESPONSE_BUFFER_LOW};
+use crate::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
 use crate::http::message::{ContentLength, Response};
 use crate::http::method::Method;
 
@@ -200,9 +200,7 @@ impl Responder {
         let high = RESPONSE_BUFFER_HIGH.saturating_sub(chunk.len());
         if state.buffered > high {
             // Past the high mark it waits for the low one, so that the two threads do not wake each other per block.
-            while state.buffered > RESPONSE_BUFFER_LOW && !self.exchange.is_aborted() {
-                state = self.exchange.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
+            state = self.exchange.wait_for_room(state);
         }
         if self.exchange.is_aborted() {
             return Err(Aborted);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::bell::Bell;
+use crate::base::limits::RESPONSE_BUFFER_LOW;
 use crate::base::slab::Key;
 use crate::http::message::{ContentLength, Response};
 
@@ -65,8 +66,8 @@ pub(super) struct Exchange {
     phase: AtomicU8,
     /// The client is gone. Never cleared.
     pub(super) aborted: AtomicBool,
-    /// Only the PHP thread waits here, for `buffered` to fall or `aborted` to be set.
-    pub(super) drained: Condvar,
+    /// Only the PHP thread waits here; see [`wait_for_room`](Self::wait_for_room).
+    drained: Condvar,
     state: Mutex<State>,
 }
 
@@ -77,6 +78,8 @@ pub(super) struct State {
     pub(super) chunks: VecDeque<Bytes>,
     /// The bytes in `chunks`.
     pub(super) buffered: usize,
+    /// The PHP thread waits for room. Whoever makes room calls it only then, since each call is a system call.
+    pub(super) waiting: bool,
     /// The exchange lies in the bell's ring.
     pub(super) rung: bool,
     /// The responder is gone.
@@ -142,6 +145,7 @@ impl Exchange {
                 reply: Reply::Await,
                 chunks: VecDeque::new(),
                 buffered: 0,
+                waiting: false,
                 rung: false,
                 released: false,
             }),
@@ -164,6 +168,25 @@ impl Exchange {
 
     pub(super) fn is_queued(&self) -> bool {
         self.phase.load(Ordering::Acquire) == Phase::Queued as u8
+    }
+
+    /// Waits until little is buffered, or nobody wants it any more.
+    pub(super) fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        while state.buffered > RESPONSE_BUFFER_LOW && !self.is_aborted() {
+            state.waiting = true;
+            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting = false;
+        state
+    }
+
+    /// Wakes the PHP thread if it waits, for a reason that the caller has just put into `state`.
+    pub(super) fn room_made(&self, state: MutexGuard<'_, State>) {
+        let waits = state.waiting;
+        drop(state);
+        if waits {
+            self.drained.notify_one();
+        }
     }
 
     /// Rings the bell for news that the caller has just put into `state`.

@@ -1,15 +1,11 @@
 //! From the headers of a script to a response head. Pure.
 //!
 //! PHP has kept CR, LF and NUL out of the lines (`sapi_header_op`); everything else is checked here. Fields that
-//! belong to the connection rather than to the response (RFC 9110 §7.6.1) are the server's business and left out.
+//! belong to the connection rather than to the response (RFC 9110 §7.6.1) are for the protocol to judge.
 
 use crate::http::headers::{is_field_value, is_token, trim};
 use crate::http::message::Response;
 use crate::http::status::Status;
-
-/// Fields that a script does not decide.
-const HOP_BY_HOP: [&str; 7] =
-    ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
 /// The head for the status `code`, the line given to `header("HTTP/…")`, empty if there was none, and the other lines.
 ///
@@ -22,7 +18,7 @@ pub(super) fn response<'a>(code: i32, status_line: &[u8], lines: impl Iterator<I
         let Some((name, value)) = parse_field(line) else { continue };
         if name.eq_ignore_ascii_case(b"Status") {
             status = status.or_else(|| parse_status(value));
-        } else if !is_hop_by_hop(name) && response.headers.push(name, value).is_err() {
+        } else if response.headers.push(name, value).is_err() {
             log::warn!(target: "php", "a response has more than 64 KiB of header fields: the rest is left out");
             break;
         }
@@ -63,10 +59,6 @@ fn parse_status(text: &[u8]) -> Option<(u16, &[u8])> {
     Some((code, reason))
 }
 
-fn is_hop_by_hop(name: &[u8]) -> bool {
-    HOP_BY_HOP.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +81,7 @@ mod tests {
         check(200, "", &["Foo: bar", "Foo3:bar3", "Empty:", "Foo: again"], "200|Foo=bar|Foo3=bar3|Empty=|Foo=again");
         check(200, "", &["Invalid", ": x", "a b: x", "a: \u{7f}"], "200");
         check(200, "", &["Name : x \t"], "200|Name=x");
-        check(200, "", &["connection: close", "Transfer-Encoding: chunked", "Via: x"], "200|Via=x");
+        check(200, "", &["Connection: close"], "200|Connection=close");
     }
 
     #[test]
