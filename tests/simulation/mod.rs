@@ -19,7 +19,8 @@ use ephpm::protocol::{Event, StreamId};
 
 use plan::{Owed, Plan, Request};
 use random::Random;
-use world::{DATE, World};
+use surroundings::DATE;
+use world::World;
 
 /// Runs the world of a seed; `tells` prints what happens in it.
 #[allow(dead_code, reason = "the fuzz target has bytes")]

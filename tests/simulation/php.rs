@@ -65,6 +65,7 @@ pub(crate) struct SimPhp {
 pub(crate) struct Worker {
     responder: Box<Responder>,
     id: u64,
+    record: Record,
     steps: VecDeque<Step>,
     wakes_at: Instant,
     /// A thread would wait for the loop to pull.
@@ -132,11 +133,11 @@ impl SimPhp {
             }
             return;
         };
-        let record = self.records.entry(worker.id).or_default();
-        if worker.step(record, random, now) {
+        worker.record.is_over = !worker.step(random, now);
+        self.records.insert(worker.id, worker.record.clone());
+        if !worker.record.is_over {
             return;
         }
-        record.is_over = true;
         let Some(worker) = self.workers[index].take() else { return };
         if worker.steps.is_empty() {
             worker.responder.complete();
@@ -147,7 +148,7 @@ impl SimPhp {
 impl Worker {
     fn new(responder: Box<Responder>, random: &mut Random, now: Instant) -> Self {
         let id = id_of(&responder);
-        Self { responder, id, steps: script(random), wakes_at: now, waits_for_room: false }
+        Self { responder, id, record: Record::default(), steps: script(random), wakes_at: now, waits_for_room: false }
     }
 
     fn is_waiting(&self) -> bool {
@@ -155,7 +156,7 @@ impl Worker {
     }
 
     /// Takes a step; false when the script is over: with steps left it was cut short.
-    fn step(&mut self, record: &mut Record, random: &mut Random, now: Instant) -> bool {
+    fn step(&mut self, random: &mut Random, now: Instant) -> bool {
         assert!(self.responder.buffered() <= RESPONSE_BUFFER_HIGH, "the exchange's buffer is above its limit");
         let Some(step) = self.steps.front().copied() else { return false };
         if matches!(step, Step::Write(_) | Step::Flush) {
@@ -165,7 +166,7 @@ impl Worker {
                 return true;
             }
         }
-        let mut aborted = false;
+        let (mut aborted, record) = (false, &mut self.record);
         match step {
             Step::Sleep(time) => self.wakes_at = now + time,
             Step::Head { announced } => {

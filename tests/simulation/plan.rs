@@ -7,6 +7,7 @@ use ephpm::http::method::Method;
 
 use super::php::pattern;
 use super::random::Random;
+use super::surroundings::{LARGE, SMALL};
 
 /// The most content that the simulated server takes (413).
 pub(crate) const CONTENT_MAX: u64 = 40_000;
@@ -145,8 +146,8 @@ impl Plan {
         let (method, target, owed) = match random.below(12) {
             0..5 => (Method::Get, format!("/p.php?{id}"), Owed::Php),
             5 => (Method::Head, format!("/p.php?{id}"), Owed::Php),
-            6 => (Method::Get, format!("/small.txt?{id}"), Owed::File(super::world::SMALL)),
-            7 => (Method::Get, format!("/large.bin?{id}"), Owed::File(super::world::LARGE)),
+            6 => (Method::Get, format!("/small.txt?{id}"), Owed::File(SMALL)),
+            7 => (Method::Get, format!("/large.bin?{id}"), Owed::File(LARGE)),
             8 => (Method::Get, format!("/missing?{id}"), Owed::Refusal(404)),
             9..11 => (Method::Post, format!("/p.php?{id}"), Owed::Php),
             _ => (Method::Post, format!("/small.txt?{id}"), Owed::Refusal(405)),
