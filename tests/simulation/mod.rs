@@ -6,7 +6,7 @@ mod plan;
 mod random;
 mod reader;
 mod socket;
-mod surroundings;
+pub(crate) mod surroundings;
 mod world;
 
 use bytes::BytesMut;
