@@ -1,5 +1,10 @@
 //! Replays the committed fuzz corpora on stable: what a fuzzer once found stays found.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "simulation/mod.rs"]
+mod simulation;
+
 use std::fs;
 use std::path::Path;
 
@@ -31,6 +36,21 @@ fn path_mapping() {
 }
 
 #[test]
+fn chunked() {
+    replay("chunked", ephpm::fuzz::chunked);
+}
+
+#[test]
+fn config() {
+    replay("config", ephpm::fuzz::config);
+}
+
+#[test]
+fn connection() {
+    replay("connection", simulation::connection);
+}
+
+#[test]
 fn http_responses() {
     replay("http_responses", ephpm::fuzz::http_responses);
 }
@@ -38,4 +58,9 @@ fn http_responses() {
 #[test]
 fn proxy_protocol() {
     replay("proxy_protocol", ephpm::fuzz::proxy_protocol);
+}
+
+#[test]
+fn ranges() {
+    replay("ranges", ephpm::fuzz::ranges);
 }

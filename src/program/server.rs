@@ -23,14 +23,17 @@ use crate::base::pace::Pace;
 use crate::base::sys::signal::{self, Signal};
 use crate::base::sys::{process, socket};
 use crate::exchange::Dispatch;
+use crate::http::encoder::Levels;
 use crate::net::admission::Addresses;
 use crate::net::event_loop::{self, EventLoop, Remote, Shared};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions};
 use crate::service;
 use crate::service::content::CollectorOptions;
-use crate::site::disk::Disk;
+use crate::site::compression;
+use crate::site::disk::{self, Disk};
 use crate::site::router::{self, Router};
 use crate::site::server_vars::ServerOptions;
+use crate::site::static_files;
 
 /// How often a drain looks whether it is over, or whether it has been told to hurry.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -243,17 +246,38 @@ impl Loops {
 fn shared(config: &Config, dispatch: Arc<dyn Dispatch>, addresses: Arc<Addresses>) -> Shared {
     let router = Router::new(router::Options {
         index_files: config.server.index_files.clone(),
+        deny_php: config.server.deny_php.clone(),
         ..router::Options::new(config.server.document_root.as_os_str().as_bytes())
     });
-    Shared { options: loop_options(config), router, dispatch, addresses }
+    let options = loop_options(config, Arc::new(compression_options(config)));
+    Shared { options, router, dispatch, addresses }
 }
 
 /// A loop's view of the files that are served.
 fn disk(config: &Config) -> io::Result<Disk> {
-    Disk::new(&config.server.document_root, Instant::now())
+    let options = disk::Options {
+        links: config.server.follow_symlinks,
+        cache_rules: Arc::new(config.cache.rules.clone().into()),
+        compression: Arc::new(compression_options(config)),
+    };
+    Disk::new(&config.server.document_root, options, Instant::now())
 }
 
-fn loop_options(config: &Config) -> event_loop::Options {
+fn compression_options(config: &Config) -> compression::Options {
+    let section = &config.compression;
+    compression::Options {
+        enabled: section.enabled,
+        precompressed: section.precompressed,
+        codings: section.codings.clone(),
+        levels: Levels { zstd: section.zstd_level, br: section.br_level, gzip: section.gzip_level },
+        bytes_min: section.bytes_min,
+        file_bytes_max: section.file_bytes_max,
+        cache_bytes: section.cache_bytes_max,
+        types: section.types.clone(),
+    }
+}
+
+fn loop_options(config: &Config, compression: Arc<compression::Options>) -> event_loop::Options {
     let server = &config.server;
     event_loop::Options {
         http: service::context::Options {
@@ -263,6 +287,11 @@ fn loop_options(config: &Config) -> event_loop::Options {
             content_pace: Pace { timeout: server.content_timeout, rate_min: server.content_rate_min },
             write_pace: Pace { timeout: server.write_timeout, rate_min: server.write_rate_min },
             keep_alive_timeout: server.keep_alive_timeout,
+            files: static_files::Options {
+                range_parts_max: server.range_parts_max,
+                codings: compression.codings.clone(),
+            },
+            compression,
         },
         http1: crate::http1::Http1Options {
             head_bytes_max: server.head_bytes_max,

@@ -10,6 +10,7 @@ use crate::exchange::{self, Bell, Dispatch, Handle, Job, Tag};
 use crate::http::date::IMF_FIXDATE_LEN;
 use crate::site::files::Files;
 use crate::site::router::Router;
+use crate::site::{compression, static_files};
 
 /// What a connection needs of its surroundings for one turn.
 pub struct Context<'a> {
@@ -41,6 +42,8 @@ pub struct Options {
     pub content_pace: Pace,
     pub write_pace: Pace,
     pub keep_alive_timeout: Duration,
+    pub files: static_files::Options,
+    pub compression: Arc<compression::Options>,
 }
 
 impl Default for Options {
@@ -52,6 +55,8 @@ impl Default for Options {
             content_pace: Pace { timeout: limits::CONTENT_TIMEOUT, rate_min: limits::CONTENT_RATE_MIN },
             write_pace: Pace { timeout: limits::WRITE_TIMEOUT, rate_min: limits::WRITE_RATE_MIN },
             keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
+            files: static_files::Options::default(),
+            compression: Arc::default(),
         }
     }
 }
@@ -62,12 +67,14 @@ pub struct Exchanges {
     bell: Arc<Bell>,
     /// Exchanges whose PHP side is alive; at most the bell's capacity.
     in_flight: usize,
+    /// Shared by the encoders of this loop's responses, which thereby are counted.
+    pub(super) encoders: Arc<()>,
 }
 
 impl Exchanges {
     /// Sends requests through `dispatch` and hears of them through `bell`.
     pub fn new(dispatch: Arc<dyn Dispatch>, bell: Arc<Bell>) -> Self {
-        Self { dispatch, bell, in_flight: 0 }
+        Self { dispatch, bell, in_flight: 0, encoders: Arc::new(()) }
     }
 
     /// How many requests are on the way; at most the bell's capacity.
