@@ -8,6 +8,7 @@
 mod simulation;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -88,11 +89,11 @@ impl Socket for TestSocket {
 
 /// A queue that holds what it is given.
 #[derive(Default)]
-struct Queue(Mutex<Vec<Box<Responder>>>);
+struct Queue(Mutex<VecDeque<Box<Responder>>>);
 
 impl Dispatch for Queue {
     fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>> {
-        self.0.lock().unwrap().push(responder);
+        self.0.lock().unwrap().push_back(responder);
         Ok(())
     }
 }
@@ -197,7 +198,7 @@ impl Bench {
 
     /// PHP takes the oldest request.
     fn php(&mut self) -> Box<Responder> {
-        let mut responder = self.queue.0.lock().unwrap().remove(0);
+        let mut responder = self.queue.0.lock().unwrap().pop_front().unwrap();
         assert!(responder.start(), "somebody waits for it");
         responder
     }
@@ -352,7 +353,7 @@ fn rule_47_s23_a_request_waits_for_a_thread_so_long() {
     assert!(text.contains("\r\nRetry-After: 1\r\n"), "{text}");
     assert_eq!(bench.statuses(), [503]);
     assert!(bench.is_open());
-    let mut late = bench.queue.0.lock().unwrap().remove(0);
+    let mut late = bench.queue.0.lock().unwrap().pop_front().unwrap();
     assert!(!late.start(), "nobody waits any more");
     drop(late);
     // A script that runs may take its time; and the next request has a time of its own.
