@@ -54,3 +54,8 @@ fn connection() {
 fn http_responses() {
     replay("http_responses", ephpm::fuzz::http_responses);
 }
+
+#[test]
+fn ranges() {
+    replay("ranges", ephpm::fuzz::ranges);
+}

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use assignment::Assignment;
 pub use error::{ConfigError, Origin};
-pub use settings::{Config, KEYS, Key, Logging, Mode, Php, Server, Unset};
+pub use settings::{Cache, Compression, Config, KEYS, Key, Logging, Mode, Php, Server, Unset};
 pub use value::Value;
 
 use readers::size_text;

@@ -18,7 +18,7 @@ use ephpm::http::method::Method;
 use ephpm::http::status::Status;
 use ephpm::net::event_loop::{EventLoop, Options, Remote, Shared};
 use ephpm::service::context;
-use ephpm::site::disk::Disk;
+use ephpm::site::disk::{self, Disk};
 use ephpm::site::router::{self, Router};
 
 use super::transcript::{Action, Case, DATE, Outcome, Step};
@@ -122,7 +122,7 @@ impl Server {
             temp_dir: root.clone(),
         };
         let router = Router::new(router::Options::new(root.to_str().unwrap().as_bytes()));
-        let disk = Disk::new(&root, Instant::now()).unwrap();
+        let disk = Disk::new(&root, disk::Options::default(), Instant::now()).unwrap();
         let event_loop = EventLoop::new(vec![listener], disk, Arc::new(Shared { options, router, dispatch })).unwrap();
         let remote = event_loop.remote();
         Self { address, application, remote, thread: Some(thread::spawn(move || event_loop.run())) }
