@@ -34,3 +34,8 @@ fn path_mapping() {
 fn http_responses() {
     replay("http_responses", ephpm::fuzz::http_responses);
 }
+
+#[test]
+fn forwarded() {
+    replay("forwarded", ephpm::fuzz::forwarded);
+}

@@ -14,6 +14,7 @@ use super::transport::{Sent, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
 use crate::protocol::Disposition;
+use crate::service::access_log::AccessLog;
 use crate::service::context::Context;
 use crate::service::http::Http;
 
@@ -92,6 +93,11 @@ impl Connection {
             Phase::Open => self.http.deadline(),
             Phase::Lingering { until } => Some(until),
         }
+    }
+
+    /// The connection has ended; logs the requests that were under way.
+    pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
+        self.http.abandon(log, now);
     }
 
     /// Lets the requests under way end, and no other begin.
