@@ -6,6 +6,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::encode::Delimiter;
+use super::state::Respond;
 use super::{Http1, Http1Options};
 use crate::base::chunk::Chunk;
 use crate::base::send_queue::SendQueue;
@@ -57,8 +59,10 @@ pub fn http_responses(data: &[u8]) {
         inbox.extend_from_slice(head.as_bytes());
         let Some(Event::Request(id, _)) = http1.poll_event(&mut inbox) else { panic!("a request: {head}") };
         let answered = command_response(&mut http1, id, &mut commands, &mut out);
+        let is_short = matches!(http1.respond, Respond::Content(Delimiter::Length(1..)));
         http1.finish(id, &mut out);
-        answers.push((method, answered && http1.disposition() != Disposition::Cut));
+        assert!(!is_short || http1.disposition() == Disposition::Linger);
+        answers.push((method, answered && !is_short));
     }
     let mut sent = bytes_of(&mut out);
     for (index, (method, complete)) in answers.iter().enumerate() {

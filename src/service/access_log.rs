@@ -1,8 +1,9 @@
 //! The access log: a record for each request, and how it looks as a line. Pure.
 //!
 //! A record is begun when a request's head is there and written when the last byte of the response has been sent, or
-//! when it is known that none will be. Lines gather in batches, which a writer elsewhere takes over. A line is one line
-//! and an entry one entry whatever a peer sends: control characters, quotes and backslashes are escaped.
+//! when it is known that none will be; its duration is counted in turns of the loop. Lines gather in batches, which a
+//! writer elsewhere takes over. A line is one line and an entry one entry whatever a peer sends: control characters,
+//! quotes and backslashes are escaped.
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;

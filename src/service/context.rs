@@ -87,6 +87,11 @@ impl Exchanges {
         Self { dispatch, bell, in_flight: 0 }
     }
 
+    /// How many requests are on the way; at most the bell's capacity.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
     /// Takes note that PHP is done with one exchange.
     pub fn release(&mut self) {
         self.in_flight -= 1;

@@ -193,17 +193,14 @@ impl Http {
     /// All that the peer will ever send has been received. Requests that it sent before are still served.
     pub fn eof(&mut self) {
         self.protocol.eof();
-        let Self { streams, journal, queued, .. } = self;
-        for stream in streams.extract_if(.., |stream| matches!(stream.state, State::Content { .. })) {
-            journal.add(stream.reply, false, *queued);
-        }
         self.hang_up();
     }
 
     /// The peer has closed its side while PHP is at work for it: then the request is aborted, as nginx does it, since a
     /// client that leaves and one that only half-closes look the same. True if there was such a request.
     pub fn hang_up(&mut self) -> bool {
-        let aborted = !self.streams.is_empty();
+        // Content that is still collected may be complete in the inbox.
+        let aborted = self.streams.iter().any(|stream| matches!(stream.state, State::Php { .. }));
         if aborted {
             self.cut_streams();
             self.ending = Ending::Cut;
@@ -230,7 +227,13 @@ impl Http {
 
     fn on_event(&mut self, event: Event, out: &mut SendQueue, cx: &mut Context<'_>) {
         match event {
-            Event::Request(id, request) => self.on_request(id, request, out, cx),
+            Event::Request(id, request) => {
+                // What was waited for has come. What is waited for after this turn may be the same again, anew.
+                for timer in [Timer::KeepAlive, Timer::Head, Timer::Content] {
+                    self.timers.clear(timer as usize);
+                }
+                self.on_request(id, request, out, cx);
+            }
             Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),
             Event::EndOfContent(id) => self.on_end_of_content(id, out, cx),
             Event::Invalid(id, error) => self.on_invalid(id, error, out, cx),
@@ -445,7 +448,8 @@ impl Http {
         if self.timers.take_expired(Timer::Write as usize, cx.now) {
             self.ending = Ending::Cut;
         }
-        if self.timers.take_expired(Timer::KeepAlive as usize, cx.now) {
+        // A request that comes at the last moment is served.
+        if self.timers.take_expired(Timer::KeepAlive as usize, cx.now) && self.protocol.is_idle(inbox) {
             self.ending = Ending::Close;
         }
         let late = [Timer::Head, Timer::Content].map(|timer| self.timers.take_expired(timer as usize, cx.now));
