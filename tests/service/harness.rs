@@ -257,7 +257,7 @@ impl Spool for NoSpool {
 /// Runs a script as soon as it is asked to.
 struct Php {
     is_busy: bool,
-    waiting: Mutex<Vec<Box<Responder>>>,
+    waiting: Mutex<Vec<Responder>>,
 }
 
 impl Dispatch for Php {
@@ -270,7 +270,7 @@ impl Dispatch for Php {
         let mut response = Response::new(Status::OK);
         let mut add = |name: &str, value: &str| response.headers.add(name, value.as_bytes());
         match &name[..] {
-            "/wait.php" => self.waiting.lock().unwrap().push(responder),
+            "/wait.php" => self.waiting.lock().unwrap().push(*responder),
             "/fail.php" => drop(responder),
             "/cut.php" => {
                 responder.send_head(response);
