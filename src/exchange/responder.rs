@@ -179,6 +179,10 @@ impl Responder {
 
     fn hand_over(&mut self) -> Result<(), Aborted> {
         let mut chunk = self.pending.split().freeze();
+        if chunk.len() == OUTPUT_BLOCK_BYTES {
+            // More will follow.
+            self.pending.reserve(OUTPUT_BLOCK_BYTES);
+        }
         let output = std::mem::replace(&mut self.output, Output::Finished);
         let (head, mut content) = match output {
             Output::Gathering { response, content } => (Some(response), content),

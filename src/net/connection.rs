@@ -195,8 +195,8 @@ impl<S: Socket> Connection<S> {
         while self.readable && budget > 0 {
             if !self.http.wants_input(&self.inbox, &self.out) {
                 // The socket is not read, but that the peer has gone is heard all the same.
-                if self.peer_closed && self.http.hang_up() {
-                    return Err(io::ErrorKind::ConnectionAborted.into());
+                if self.peer_closed {
+                    self.http.hang_up();
                 }
                 break;
             }

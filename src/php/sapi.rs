@@ -131,12 +131,13 @@ unsafe extern "C" fn set_timeout(thread: *mut c_void, seconds: i64, hard_seconds
     slot.limit_time(Instant::now(), seconds, hard_seconds);
 }
 
-/// syslog(3)'s levels in ours. What a script logs itself has LOG_NOTICE.
+/// syslog(3)'s levels in ours. What a script logs itself by `error_log()` has LOG_NOTICE, and is not to be lost when
+/// only warnings are wanted.
 fn log_level(level: i32) -> log::Level {
     match level {
         ..=3 => log::Level::Error,
-        4 => log::Level::Warn,
-        5 | 6 => log::Level::Info,
+        4 | 5 => log::Level::Warn,
+        6 => log::Level::Info,
         7.. => log::Level::Debug,
     }
 }

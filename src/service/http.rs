@@ -151,7 +151,8 @@ impl Http {
         let awaiting = self.protocol.awaiting(inbox);
         for (timer, applies, timeout) in [
             (Timer::KeepAlive as usize, awaiting == Awaiting::Request && out.is_empty(), cx.options.keep_alive_timeout),
-            (Timer::Head as usize, awaiting == Awaiting::Head, cx.options.head_timeout),
+            // What waits behind a full send queue waits for us.
+            (Timer::Head as usize, awaiting == Awaiting::Head && !self.stalled, cx.options.head_timeout),
             (
                 Timer::Content as usize,
                 matches!(awaiting, Awaiting::Content | Awaiting::Discard),
@@ -196,28 +197,23 @@ impl Http {
         self.hang_up();
     }
 
-    /// The peer has closed its side while PHP is at work for it: then the request is aborted, as nginx does it, since a
-    /// client that leaves and one that only half-closes look the same. True if there was such a request.
-    pub fn hang_up(&mut self) -> bool {
+    /// The peer has closed its side while PHP may be at work for it: then the request is aborted, as nginx does it, since
+    /// a client that leaves and one that only half-closes look the same. Earlier responses are still sent.
+    pub fn hang_up(&mut self) {
         // Content that is still collected may be complete in the inbox.
-        let aborted = self.streams.iter().any(|stream| matches!(stream.state, State::Php { .. }));
-        if aborted {
-            self.cut_streams();
-            self.ending = Ending::Cut;
+        let Self { streams, protocol, journal, queued, .. } = self;
+        for stream in streams.extract_if(.., |stream| matches!(stream.state, State::Php { .. })) {
+            protocol.reset(stream.reply.id);
+            journal.add(stream.reply, false, *queued);
         }
-        aborted
     }
 
     /// The connection has ended: nothing that is still to be sent will be.
     pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
-        self.cut_streams();
-        self.journal.abandon(log, now);
-    }
-
-    fn cut_streams(&mut self) {
         for stream in self.streams.drain(..) {
             self.journal.add(stream.reply, false, self.queued);
         }
+        self.journal.abandon(log, now);
     }
 
     /// Lets the requests under way end, and no other begin.

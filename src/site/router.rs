@@ -64,7 +64,7 @@ pub enum Route {
         /// `Location`: one slash and a name, never an authority, and the query as it was sent.
         location: Vec<u8>,
     },
-    /// 200 without content to OPTIONS of a file or of the server.
+    /// 204 to OPTIONS of a file or of the server.
     Options {
         /// `Allow`.
         allow: &'static str,
