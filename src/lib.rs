@@ -24,5 +24,5 @@ pub mod base;
 #[doc(hidden)]
 pub mod fuzz {
     pub use crate::http1::fuzz::{http_parser, http_responses};
-    pub use crate::site::fuzz::{forwarded, path_mapping, server_vars};
+    pub use crate::site::fuzz::{forwarded, path_mapping, ranges, server_vars};
 }

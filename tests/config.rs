@@ -223,7 +223,7 @@ fn tables_and_rules_can_be_written_as_text() {
     let variables = [
         ("EPHPM_SERVER_ERROR_PAGES", "404=/404.html, 410 = /404.html"),
         ("EPHPM_SERVER_INTERNAL_FILES", &format!("/x/={root}")),
-        ("EPHPM_SERVER_SERVER_HEADER", "on"),
+        ("EPHPM_SERVER_SERVER_HEADER", "true"),
         ("EPHPM_HEADERS_SET", "/* Strict-Transport-Security: max-age=1; preload\n\n*.css X-A: b:c\n"),
         ("EPHPM_ACCESS_LOG_FORMAT", "combined"),
         ("EPHPM_ACCESS_LOG_PATH", "stdout"),
@@ -298,7 +298,8 @@ fn bad_files() {
         ("listen = \":80\"\n", "ephpm.toml:1: listen: unknown key, did you mean server.listen?"),
         (
             "# Sections.\n[sever]\nworkers = 4\n",
-            "ephpm.toml:2: sever: unknown section, expected one of [server], [headers], [access_log], [php], [logging]",
+            "ephpm.toml:2: sever: unknown section, expected one of [server], [headers], [access_log], [php], [compression], \
+             [cache], [logging]",
         ),
         ("server = 3\n", "ephpm.toml:1: server: expected the section [server], found 3"),
         ("[[server]]\nworkers = 4\n", "ephpm.toml:1: server: expected the section [server], found [a table]"),

@@ -39,3 +39,8 @@ fn http_responses() {
 fn forwarded() {
     replay("forwarded", ephpm::fuzz::forwarded);
 }
+
+#[test]
+fn ranges() {
+    replay("ranges", ephpm::fuzz::ranges);
+}

@@ -12,6 +12,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::access_log::AccessLog;
+use super::compression::{Compression, Ready};
 use super::content::{CollectError, Collector};
 use super::context::Context;
 use super::reply::{Journal, Reply};
@@ -27,7 +28,8 @@ use crate::http::status::Status;
 use crate::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
 use crate::site::internal_files::{self, Handover};
 use crate::site::router::Route;
-use crate::site::{error_page, forwarded, static_files};
+use crate::site::static_files::{self, FileReply};
+use crate::site::{error_page, forwarded};
 use refuse::Refusal;
 
 /// One connection's streams.
@@ -40,7 +42,7 @@ pub struct Http {
     streams: Vec<Stream>,
     timers: Timers<TIMERS>,
     ending: Ending,
-    /// The last [`process`](Self::process) stopped because the send queue was full.
+    /// The last [`process`](Self::process) stopped because the send queue was full, or because it had worked enough.
     stalled: bool,
     /// How full it was then, or after what has been sent since.
     queued: u64,
@@ -67,6 +69,7 @@ enum State {
     Php {
         handle: Handle,
         head: Head,
+        compression: Compression,
         /// The error that it explains.
         refusal: Option<Refusal>,
         /// The request, if the response may be the server's to give.
@@ -128,8 +131,7 @@ impl Http {
 
     fn advance(&mut self, inbox: &mut BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
         loop {
-            self.pull(out, cx);
-            self.stalled = out.len() >= limits::SEND_QUEUE_HIGH;
+            self.stalled = self.pull(out, cx) || out.len() >= limits::SEND_QUEUE_HIGH;
             if self.stalled || self.ending != Ending::Open {
                 return;
             }
@@ -333,10 +335,11 @@ impl Http {
         };
         let may_name_files = !cx.options.internal_files.directories.is_empty();
         let copy = may_name_files.then(|| Box::new(request.clone()));
+        let compression = Compression::new(&request, &cx.options.compression);
         let job = Job { request, script, error: None, peer: reply.peer, content, received_at: cx.wall };
         match self.submit(job, id, cx) {
             Some((handle, head)) => {
-                let state = State::Php { handle, head, refusal: None, request: copy };
+                let state = State::Php { handle, head, compression, refusal: None, request: copy };
                 self.streams.push(Stream { reply, state });
             }
             None => self.refuse(reply, Refusal::new(Status::SERVICE_UNAVAILABLE), None, out, cx),
@@ -351,24 +354,30 @@ impl Http {
         Some((handle, Head::Awaited { queued_until }))
     }
 
-    /// Pulls what PHP has produced while the send queue has room.
-    fn pull(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
-        let mut index = 0;
+    /// Pulls what PHP has produced while the send queue has room. True if there may be more although it has: what is
+    /// encoded fills the queue slowly, and others want a turn.
+    fn pull(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
+        let (mut index, mut budget) = (0, limits::PULL_BUDGET);
         while index < self.streams.len() {
             // What is over has been removed, and another stream may have taken its place.
-            if self.pull_stream(index, out, cx) {
+            if self.pull_stream(index, &mut budget, out, cx) {
                 index += 1;
             }
         }
+        budget == 0
     }
 
     /// Pulls from one stream; false when its response is over.
-    fn pull_stream(&mut self, index: usize, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
-        while out.len() < limits::SEND_QUEUE_HIGH {
-            let Stream { reply, state } = &mut self.streams[index];
-            let State::Php { handle, head, refusal, request } = state else { return true };
-            match handle.poll() {
-                Pull::Pending => return true,
+    fn pull_stream(&mut self, index: usize, budget: &mut usize, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
+        while out.len() < limits::SEND_QUEUE_HIGH && *budget > 0 {
+            let Self { streams, protocol, .. } = self;
+            let Stream { reply, state } = &mut streams[index];
+            let State::Php { handle, head, compression, refusal, request } = state else { return true };
+            let (ready, is_over) = match handle.poll() {
+                Pull::Pending => {
+                    send_ready(reply, protocol, compression.flush(), out, cx);
+                    return true;
+                }
                 Pull::Head(mut response, length) => {
                     match refusal {
                         None if Handover::of(&response.headers).is_some() => {
@@ -384,19 +393,24 @@ impl Http {
                         }
                     }
                     *head = Head::Sent;
-                    reply.head(&mut self.protocol, response, length, out, cx);
+                    (compression.start(response, length, &cx.options.compression, &cx.exchanges.encoders), false)
                 }
-                Pull::Content(bytes) => reply.content(&mut self.protocol, Chunk::Bytes(bytes), out),
-                Pull::End => {
-                    let reply = self.streams.swap_remove(index).reply;
-                    reply.finish(&mut self.protocol, &mut self.journal, out);
-                    return false;
+                Pull::Content(bytes) => {
+                    *budget = budget.saturating_sub(bytes.len());
+                    (compression.write(bytes), false)
                 }
+                Pull::End => (compression.finish(), true),
                 Pull::Failed => {
                     let stream = self.streams.swap_remove(index);
                     self.on_failure(stream, out, cx);
                     return false;
                 }
+            };
+            send_ready(reply, protocol, ready, out, cx);
+            if is_over {
+                let reply = self.streams.swap_remove(index).reply;
+                reply.finish(&mut self.protocol, &mut self.journal, out);
+                return false;
             }
         }
         true
@@ -405,7 +419,7 @@ impl Http {
     /// PHP has not completed its response.
     fn on_failure(&mut self, stream: Stream, out: &mut SendQueue, cx: &mut Context<'_>) {
         match stream {
-            Stream { reply, state: State::Php { head: Head::Sent, .. } } => {
+            Stream { reply, state: State::Php { head: Head::Sent, compression, .. } } if !compression.holds_head() => {
                 log::warn!("{}: a response was cut because PHP did not complete it", reply.peer.remote);
                 self.protocol.reset(reply.id);
                 self.journal.add(reply, false, out.len());
@@ -419,23 +433,19 @@ impl Http {
         }
     }
 
-    fn send_file(
-        &mut self,
-        mut reply: Reply,
-        request: Request,
-        path: &[u8],
-        out: &mut SendQueue,
-        cx: &mut Context<'_>,
-    ) {
-        let file = match cx.files.open(path) {
-            Ok(file) => file,
-            Err(error) => return self.refuse(reply, Refusal::new(error.status()), Some(request), out, cx),
-        };
+    fn send_file(&mut self, reply: Reply, request: Request, path: &[u8], out: &mut SendQueue, cx: &mut Context<'_>) {
         let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
-        let answer = static_files::respond(&request, &file, seconds);
+        match static_files::answer(&request, path, cx.files, &cx.options.files, seconds) {
+            Ok(answer) => self.send_answer(reply, answer, out, cx),
+            Err(error) => self.refuse(reply, Refusal::new(error.status()), Some(request), out, cx),
+        }
+    }
+
+    /// Sends a file's answer.
+    fn send_answer(&mut self, mut reply: Reply, answer: FileReply, out: &mut SendQueue, cx: &Context<'_>) {
         reply.head(&mut self.protocol, answer.response, answer.length, out, cx);
-        if let Some(content) = answer.content {
-            reply.content(&mut self.protocol, content, out);
+        for chunk in answer.content.into_iter().chain(answer.parts) {
+            reply.content(&mut self.protocol, chunk, out);
         }
         reply.finish(&mut self.protocol, &mut self.journal, out);
     }
@@ -478,5 +488,15 @@ impl Http {
         if let Some(next) = next {
             self.timers.set(Timer::Queue as usize, next);
         }
+    }
+}
+
+/// Sends what has become ready of a response.
+fn send_ready(reply: &mut Reply, protocol: &mut Protocol, ready: Ready, out: &mut SendQueue, cx: &Context<'_>) {
+    if let Some((response, length)) = ready.head {
+        reply.head(protocol, response, length, out, cx);
+    }
+    if let Some(content) = ready.content {
+        reply.content(protocol, Chunk::Bytes(content), out);
     }
 }

@@ -234,7 +234,7 @@ impl Files for Tree {
         }
         let (_, content) = self.0.iter().find(|(name, _)| name.as_bytes() == path).ok_or(OpenError::NotFound)?;
         let stored = Stored::Memory(Bytes::from_static(content.as_bytes()));
-        Ok(OpenFile::new(path, stored, content.len() as u64, (700_000_000, 0)))
+        Ok(OpenFile::new(path, stored, content.len() as u64, (700_000_000, 0), None))
     }
 }
 

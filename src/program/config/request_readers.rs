@@ -40,16 +40,6 @@ const SINGLE_FIELDS: [&str; 11] = [
     "Server",
 ];
 
-/// Yes or no.
-pub(super) fn boolean() -> impl Fn(&Value, &Path) -> Read<bool> {
-    |value, _| match (value, value.str()) {
-        (Value::Boolean(flag), _) => Ok(*flag),
-        (Value::Text(_), Some("true" | "on" | "yes" | "1")) => Ok(true),
-        (Value::Text(_), Some("false" | "off" | "no" | "0")) => Ok(false),
-        _ => Err(value.instead_of("true or false")),
-    }
-}
-
 /// Addresses and networks.
 pub(super) fn networks() -> impl Fn(&Value, &Path) -> Read<Vec<Network>> {
     |value, _| {
@@ -178,6 +168,10 @@ fn header_rule(pattern: String, name: String, value: String, replaces: bool) -> 
     }
     if is(&OWN_FIELDS) {
         return Err(Mismatch::new("a field that is not the protocol's own", found(&name)));
+    }
+    // Codings are negotiated, and caches must know.
+    if replaces && is(&["Vary"]) {
+        return Err(Mismatch::new("headers.add for a field that others set too", found(&name)));
     }
     if !replaces && is(&SINGLE_FIELDS) {
         return Err(Mismatch::new("a field that may occur more than once (or headers.set)", found(&name)));

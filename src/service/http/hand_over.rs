@@ -11,7 +11,6 @@ use crate::http::message::{Request, Response};
 use crate::http::status::Status;
 use crate::service::context::Context;
 use crate::service::reply::Reply;
-use crate::site::files::{OpenError, OpenFile};
 use crate::site::internal_files::{self, Handover};
 use crate::site::static_files;
 
@@ -26,41 +25,40 @@ impl Http {
     /// Answers with the file that a script has named in `response`. `request` is there if any file may be named.
     pub(super) fn hand_over(
         &mut self,
-        mut reply: Reply,
+        reply: Reply,
         response: &Response,
         request: Option<Box<Request>>,
         out: &mut SendQueue,
         cx: &mut Context<'_>,
     ) {
-        let request = request.map(|request| *request);
-        let (file, request) = match (open(&response.headers, cx), request) {
-            (Ok(file), Some(request)) => (file, request),
-            (Ok(_), None) => return self.refuse(reply, Refusal::new(Status::NOT_FOUND), None, out, cx),
-            (Err(status), request) => return self.refuse(reply, Refusal::new(status), request, out, cx),
+        let Some((index, path)) = locate(&response.headers, cx) else {
+            let request = request.map(|request| *request);
+            return self.refuse(reply, Refusal::new(Status::NOT_FOUND), request, out, cx);
         };
+        let request = retrieving(*request.expect("it was kept, since there are directories"));
         let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
-        let mut answer = static_files::respond(&retrieving(request), &file, seconds);
-        merge(&response.headers, &mut answer.response);
-        reply.head(&mut self.protocol, answer.response, answer.length, out, cx);
-        if let Some(content) = answer.content {
-            reply.content(&mut self.protocol, content, out);
+        match static_files::answer(&request, &path, cx.internal.root(index), &cx.options.files, seconds) {
+            Ok(mut answer) => {
+                merge(&response.headers, &mut answer.response);
+                self.send_answer(reply, answer, out, cx);
+            }
+            Err(error) => {
+                log::error!("a script names a file that cannot be opened ({error:?}): {}", path.escape_ascii());
+                self.refuse(reply, Refusal::new(error.status()), Some(request), out, cx);
+            }
         }
-        reply.finish(&mut self.protocol, &mut self.journal, out);
     }
 }
 
-/// Opens the file that a script has named, or says how the request is answered.
-fn open(headers: &Headers, cx: &mut Context<'_>) -> Result<OpenFile, Status> {
-    let Some(handover) = Handover::of(headers) else { return Err(Status::INTERNAL_SERVER_ERROR) };
-    let (Handover::Accel(name) | Handover::Sendfile(name)) = handover;
-    let Some((index, path)) = cx.options.internal_files.locate(handover) else {
+/// Where the file lies that a script has named, if it may.
+fn locate(headers: &Headers, cx: &Context<'_>) -> Option<(usize, Vec<u8>)> {
+    let handover = Handover::of(headers)?;
+    let located = cx.options.internal_files.locate(handover);
+    if located.is_none() {
+        let (Handover::Accel(name) | Handover::Sendfile(name)) = handover;
         log::error!("a script names a file outside server.internal_files: {}", name.escape_ascii());
-        return Err(Status::NOT_FOUND);
-    };
-    cx.internal.root(index).open(&path).map_err(|error: OpenError| {
-        log::error!("a script names a file that cannot be opened ({error:?}): {}", name.escape_ascii());
-        error.status()
-    })
+    }
+    located
 }
 
 /// The request as one that retrieves the file, whatever its method did.
@@ -84,6 +82,9 @@ fn merge(of_script: &Headers, response: &mut Response) {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         if internal_files::FIELDS.iter().chain(&REPLACED).any(|other| is(other)) {
             continue;
+        }
+        if is("Cache-Control") {
+            response.headers.remove("Cache-Control");
         }
         if is("Content-Type") {
             if !is_described {

@@ -13,6 +13,7 @@ use crate::exchange::{Content, Job};
 use crate::http::message::{ContentLength, Request, Response};
 use crate::http::method::Method;
 use crate::http::status::Status;
+use crate::service::compression::Compression;
 use crate::service::context::Context;
 use crate::service::reply::Reply;
 use crate::site::error_page;
@@ -114,12 +115,13 @@ impl Http {
         if request.method != Method::Head {
             request.method = Method::Get;
         }
+        let compression = Compression::new(&request, &cx.options.compression);
         let content = Content::Memory(Bytes::new());
         let error = Some(refusal.status);
         let job = Job { request, script, error, peer: reply.peer, content, received_at: cx.wall };
         match self.submit(job, reply.id, cx) {
             Some((handle, head)) => {
-                let state = State::Php { handle, head, refusal: Some(refusal), request: None };
+                let state = State::Php { handle, head, compression, refusal: Some(refusal), request: None };
                 self.streams.push(Stream { reply, state });
             }
             None => self.refuse_plainly(reply, refusal, out, cx),
