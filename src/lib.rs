@@ -27,5 +27,5 @@ pub mod fuzz {
     pub use crate::http1::fuzz::{chunked, http_parser, http_responses};
     pub use crate::program::config::fuzz::config;
     pub use crate::proxy_protocol::fuzz::proxy_protocol;
-    pub use crate::site::fuzz::{path_mapping, ranges, server_vars};
+    pub use crate::site::fuzz::{forwarded, path_mapping, ranges, server_vars};
 }

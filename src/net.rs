@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod connection;
 pub mod event_loop;
+pub mod log_sink;
 pub mod transport;
 mod clock;
 mod spool;

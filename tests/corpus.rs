@@ -61,6 +61,11 @@ fn proxy_protocol() {
 }
 
 #[test]
+fn forwarded() {
+    replay("forwarded", ephpm::fuzz::forwarded);
+}
+
+#[test]
 fn ranges() {
     replay("ranges", ephpm::fuzz::ranges);
 }

@@ -14,6 +14,7 @@ use super::transport::{Sent, Socket, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
 use crate::protocol::Disposition;
+use crate::service::access_log::AccessLog;
 use crate::service::context::Context;
 use crate::service::http::Http;
 
@@ -126,6 +127,11 @@ impl<S: Socket> Connection<S> {
     pub fn idle_until(&self) -> Option<Instant> {
         let is_open = matches!(self.phase, Phase::Open) && !self.readable && self.out.is_empty();
         self.http.idle_until().filter(|_| is_open)
+    }
+
+    /// The connection has ended; logs the requests that were under way.
+    pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
+        self.http.abandon(log, now);
     }
 
     /// Bytes that wait here: received and not consumed, and not sent.

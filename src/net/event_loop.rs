@@ -21,12 +21,14 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::admission::{Addresses, Place, Reserve};
 use super::clock::Clock;
 use super::connection::{Connection, Readiness, Turn};
+use super::log_sink::LogSink;
 use super::spool::TemporaryFiles;
 use crate::base::limits::READ_BUDGET;
 use crate::base::slab::{Key, Slab};
 use crate::base::timer::Wheel;
 use crate::exchange::{Bell, Dispatch, News};
 use crate::http1::Http1Options;
+use crate::service::access_log::{self, AccessLog};
 use crate::service::context::{self, Context, Exchanges};
 use crate::site::disk::Disk;
 use crate::site::router::Router;
@@ -44,6 +46,17 @@ pub struct Shared {
     pub dispatch: Arc<dyn Dispatch>,
     /// Who is connected, if it is counted.
     pub addresses: Arc<Addresses>,
+    /// How requests are logged, and where to.
+    pub access_log: Option<(access_log::Format, Arc<LogSink>)>,
+}
+
+/// The files of one loop, which nobody else touches.
+#[derive(Debug)]
+pub struct Disks {
+    /// The document root.
+    pub root: Disk,
+    /// The directories that scripts may send files of, as [`context::Options::internal_files`] has them.
+    pub internal: Vec<Disk>,
 }
 
 /// Bounds and timeouts.
@@ -78,7 +91,7 @@ pub struct Remote {
 struct Replacement {
     /// There is something.
     is_ready: AtomicBool,
-    with: Mutex<Option<(Arc<Shared>, Disk)>>,
+    with: Mutex<Option<(Arc<Shared>, Disks)>>,
 }
 
 impl fmt::Debug for Replacement {
@@ -112,9 +125,9 @@ impl Remote {
 
     /// Serves this from the next turn on. Connections stay open; a request that is under way ends as it began. The
     /// number of requests that PHP may be busy with stays as it is.
-    pub fn replace(&self, shared: Arc<Shared>, disk: Disk) {
+    pub fn replace(&self, shared: Arc<Shared>, disks: Disks) {
         // Nothing panics while it holds the lock.
-        *self.replacement.with.lock().unwrap_or_else(PoisonError::into_inner) = Some((shared, disk));
+        *self.replacement.with.lock().unwrap_or_else(PoisonError::into_inner) = Some((shared, disks));
         self.replacement.is_ready.store(true, Ordering::SeqCst);
         self.wake();
     }
@@ -148,7 +161,9 @@ pub struct EventLoop {
     crowded_until: Option<Instant>,
     reserve: Reserve,
     disk: Disk,
+    internal_disks: Vec<Disk>,
     spool: TemporaryFiles,
+    access_log: Option<AccessLog>,
     exchanges: Exchanges,
     shared: Arc<Shared>,
     remote: Remote,
@@ -174,8 +189,8 @@ struct Slot {
 }
 
 impl EventLoop {
-    /// A loop that will serve what `listeners` accept from `disk`.
-    pub fn new(listeners: Vec<std::net::TcpListener>, disk: Disk, shared: Arc<Shared>) -> io::Result<Self> {
+    /// A loop that will serve what `listeners` accept from `disks`.
+    pub fn new(listeners: Vec<std::net::TcpListener>, disks: Disks, shared: Arc<Shared>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let remote = Remote {
@@ -203,8 +218,10 @@ impl EventLoop {
             accept_paused_until: None,
             crowded_until: None,
             reserve: Reserve::new(),
-            disk,
+            disk: disks.root,
+            internal_disks: disks.internal,
             spool: TemporaryFiles { directory: shared.options.temp_dir.clone() },
+            access_log: shared.access_log.as_ref().map(|(format, _)| AccessLog::new(*format)),
             exchanges,
             shared,
             remote,
@@ -229,7 +246,7 @@ impl EventLoop {
         while !(self.draining && self.slots.is_empty()) {
             self.collect(&mut events, &mut due)?;
             match self.remote.phase.load(Ordering::SeqCst) {
-                phase if phase == Phase::Stopping as u8 => return Ok(()),
+                phase if phase == Phase::Stopping as u8 => break,
                 phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
                 _ => {}
             }
@@ -241,8 +258,30 @@ impl EventLoop {
                 let key = self.run_queue.pop_front().expect("only turns push, and only to the back");
                 self.turn(key);
             }
+            self.hand_over_log(|log, now| log.take(now));
         }
+        self.abandon_connections();
+        self.hand_over_log(|log, _| log.take_all());
         Ok(())
+    }
+
+    /// Logs the requests that are cut.
+    fn abandon_connections(&mut self) {
+        let Some(log) = &mut self.access_log else { return };
+        let keys: Vec<Key> = self.slots.keys().collect();
+        for key in keys {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.connection.abandon(log, self.clock.now);
+            }
+        }
+    }
+
+    fn hand_over_log(&mut self, take: impl Fn(&mut AccessLog, Instant) -> Option<access_log::Batch>) {
+        if let (Some(log), Some((_, sink))) = (&mut self.access_log, &self.shared.access_log)
+            && let Some(batch) = take(log, self.clock.now)
+        {
+            sink.write(batch);
+        }
     }
 
     fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
@@ -260,8 +299,11 @@ impl EventLoop {
         let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
+            let log = self.access_log.as_ref().and_then(AccessLog::deadline);
+            let disks = self.internal_disks.iter().map(Disk::deadline);
             let pauses = [self.accept_paused_until, self.crowded_until];
-            let next = pauses.into_iter().chain([self.wheel.next_timeout(), self.disk.deadline()]).flatten().min();
+            let others = [self.wheel.next_timeout(), self.disk.deadline(), log];
+            let next = others.into_iter().chain(pauses).chain(disks).flatten().min();
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
         let polled = self.poll.poll(events, timeout);
@@ -272,6 +314,7 @@ impl EventLoop {
         }
         self.clock.tick();
         self.disk.tick(self.clock.now);
+        self.internal_disks.iter_mut().for_each(|disk| disk.tick(self.clock.now));
         for event in events.iter() {
             self.on_event(event);
         }
@@ -336,7 +379,8 @@ impl EventLoop {
     }
 
     fn turn(&mut self, key: Key) {
-        let Self { slots, wheel, run_queue, clock, scratch, disk, spool, exchanges, shared, .. } = self;
+        let Self { slots, wheel, run_queue, clock, scratch, disk, internal_disks, spool, .. } = self;
+        let Self { exchanges, access_log, shared, .. } = self;
         let Some(slot) = slots.get_mut(key) else { return };
         slot.scheduled = false;
         let mut context = Context {
@@ -347,7 +391,9 @@ impl EventLoop {
             router: &shared.router,
             files: disk,
             spool,
+            internal: internal_disks,
             exchanges,
+            access_log: access_log.as_mut(),
         };
         match slot.connection.turn(scratch, shared.options.linger_timeout, &mut context) {
             Turn::Again => {
@@ -362,18 +408,23 @@ impl EventLoop {
                     wheel.schedule(key, deadline);
                 }
             }
-            Turn::Close => drop(slots.remove(key)),
+            Turn::Close => {
+                if let Some(log) = access_log {
+                    slot.connection.abandon(log, clock.now);
+                }
+                slots.remove(key);
+            }
         }
     }
 
     fn replace(&mut self) {
         self.remote.replacement.is_ready.store(false, Ordering::SeqCst);
         let replacement = self.remote.replacement.with.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((shared, disk)) = replacement else { return };
+        let Some((shared, disks)) = replacement else { return };
         self.spool.directory.clone_from(&shared.options.temp_dir);
         self.shared = shared;
-        self.disk = disk;
-        self.disk.tick(self.clock.now);
+        self.disk = disks.root;
+        self.internal_disks = disks.internal;
     }
 
     fn drain(&mut self) {

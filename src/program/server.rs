@@ -5,38 +5,23 @@
 //! is cut; PHP threads end; PHP stops on this thread.
 
 mod error;
+mod loops;
+mod options;
 mod privileges;
 mod reload;
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use error::ServerError;
 
-use super::config::{self, Config, ConfigError};
+use super::access_log::AccessLogWriter;
+use super::config::{Config, ConfigError};
 use super::php_ini::php_ini;
-use crate::base::pace::Pace;
-use crate::base::sys::signal::{self, Signal};
-use crate::base::sys::{process, socket};
-use crate::exchange::Dispatch;
-use crate::http::encoder::Levels;
-use crate::net::admission::Addresses;
-use crate::net::event_loop::{self, EventLoop, Remote, Shared};
+use crate::base::sys::{process, signal, socket};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions};
-use crate::service;
-use crate::service::content::CollectorOptions;
-use crate::site::compression;
-use crate::site::disk::{self, Disk};
-use crate::site::router::{self, Router};
-use crate::site::server_vars::ServerOptions;
-use crate::site::static_files;
+use loops::Loops;
 
-/// How often a drain looks whether it is over, or whether it has been told to hurry.
-const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// How long PHP threads get to end after their scripts have been interrupted.
 const PHP_STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -59,14 +44,15 @@ pub fn run(mut config: Config, read: impl Fn() -> Result<Config, ConfigError>) -
     let listeners = listen(&config)?;
     privileges::restrict(&config.process, identity.as_ref())?;
     let addresses: Vec<SocketAddr> = listeners[0].iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let access_log = start_access_log(&config)?;
     let php = start_php(&config)?;
     let options = PoolOptions {
         threads: config.server.workers,
         queue_max: config.server.queue_max,
-        server: ServerOptions::default(),
+        server: options::server_options(&config),
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
-    let loops = match Loops::start(&config, listeners, &pool) {
+    let loops = match Loops::start(&config, listeners, pool.dispatch(), access_log) {
         Ok(loops) => loops,
         Err(error) => {
             stop_php(php, pool, Duration::ZERO);
@@ -85,24 +71,6 @@ pub fn run(mut config: Config, read: impl Fn() -> Result<Config, ConfigError>) -
     }
     log::info!("stopped");
     Ok(stopped)
-}
-
-/// How many connections a loop may have: as many as it is allowed, if there are file descriptors for them and for the
-/// files, databases and programs of PHP.
-fn connections_max(server: &config::Server) -> usize {
-    let files = match process::raise_open_files() {
-        Ok(files) => usize::try_from(files).unwrap_or(usize::MAX),
-        Err(error) => {
-            log::warn!("cannot raise the limit on open files: {error}");
-            return server.connections_max;
-        }
-    };
-    let most = (files / 4 * 3 / server.event_loops).max(1);
-    if most < server.connections_max {
-        let wanted = server.connections_max;
-        log::warn!("server.connections_max is {most} instead of {wanted}: the limit on open files is {files}");
-    }
-    server.connections_max.min(most)
 }
 
 /// Binds every address, once for each loop.
@@ -124,6 +92,12 @@ fn listen(config: &Config) -> Result<Vec<Vec<TcpListener>>, ServerError> {
     Ok(all)
 }
 
+/// Starts the writer of the access log, if there is to be one.
+fn start_access_log(config: &Config) -> Result<Option<AccessLogWriter>, ServerError> {
+    let start = |_| AccessLogWriter::start(config.access_log.path.as_deref());
+    config.access_log.format.map(start).transpose().map_err(ServerError::AccessLog)
+}
+
 fn start_php(config: &Config) -> Result<Php, ServerError> {
     let ini = php_ini(config);
     let options = PhpOptions {
@@ -143,169 +117,6 @@ fn stop_php(php: Php, pool: Pool, patience: Duration) -> Stopped {
     match php.stop() {
         Ok(()) => Stopped::Clean,
         Err(_still_used) => Stopped::PhpStuck,
-    }
-}
-
-/// The running event loops.
-struct Loops {
-    remotes: Vec<Remote>,
-    threads: Vec<JoinHandle<io::Result<()>>>,
-    dispatch: Arc<dyn Dispatch>,
-    addresses: Arc<Addresses>,
-}
-
-impl Loops {
-    fn start(config: &Config, listeners: Vec<Vec<TcpListener>>, pool: &Pool) -> io::Result<Self> {
-        let (dispatch, addresses) = (pool.dispatch(), Arc::default());
-        let shared = Arc::new(shared(config, Arc::clone(&dispatch), Arc::clone(&addresses)));
-        let mut loops = Self { remotes: Vec::new(), threads: Vec::new(), dispatch, addresses };
-        for (number, listeners) in listeners.into_iter().enumerate() {
-            if let Err(error) = loops.spawn(number, listeners, disk(config)?, Arc::clone(&shared)) {
-                loops.stop(Instant::now());
-                return Err(error);
-            }
-        }
-        Ok(loops)
-    }
-
-    fn spawn(&mut self, number: usize, listeners: Vec<TcpListener>, disk: Disk, shared: Arc<Shared>) -> io::Result<()> {
-        let event_loop = EventLoop::new(listeners, disk, shared)?;
-        self.remotes.push(event_loop.remote());
-        let run = move || {
-            let result = event_loop.run();
-            if let Err(error) = &result {
-                log::error!("event loop {number} has failed: {error}");
-                signal::raise(Signal::Stop);
-            }
-            result
-        };
-        self.threads.push(thread::Builder::new().name(format!("loop-{number}")).spawn(run)?);
-        Ok(())
-    }
-
-    /// Does what signals ask for until one asks to stop. False if a loop has ended by itself.
-    fn wait(&self, config: &mut Config, read: impl Fn() -> Result<Config, ConfigError>) -> bool {
-        loop {
-            match signal::wait(None) {
-                Ok(Some(Signal::Stop)) => break,
-                Ok(Some(Signal::Reload)) => self.reload(config, read()),
-                Ok(_) => {}
-                Err(error) => {
-                    log::error!("cannot wait for signals: {error}");
-                    break;
-                }
-            }
-        }
-        !self.threads.iter().any(JoinHandle::is_finished)
-    }
-
-    fn reload(&self, config: &mut Config, read: Result<Config, ConfigError>) {
-        let new = match read {
-            Ok(new) => reload::merge(config, new),
-            Err(error) => return log::error!("the configuration stays as it is: {error}"),
-        };
-        match self.replace(&new) {
-            Ok(()) => {
-                *config = new;
-                log::info!("the configuration has been read again");
-            }
-            Err(error) => log::error!("the configuration stays as it is: {error}"),
-        }
-    }
-
-    /// Has all loops serve what `config` says from their next turn on.
-    fn replace(&self, config: &Config) -> io::Result<()> {
-        let shared = Arc::new(shared(config, Arc::clone(&self.dispatch), Arc::clone(&self.addresses)));
-        // First all that can fail.
-        let disks = self.remotes.iter().map(|_| disk(config)).collect::<io::Result<Vec<Disk>>>()?;
-        for (remote, disk) in self.remotes.iter().zip(disks) {
-            remote.replace(Arc::clone(&shared), disk);
-        }
-        Ok(())
-    }
-
-    /// Lets requests under way end until `deadline`, or until a second signal, and then ends the loops.
-    fn stop(self, deadline: Instant) {
-        self.remotes.iter().for_each(Remote::drain);
-        while !self.threads.iter().all(JoinHandle::is_finished) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || matches!(signal::wait(Some(left.min(DRAIN_POLL))), Ok(Some(Signal::Stop))) {
-                log::warn!("cutting the connections that are left");
-                self.remotes.iter().for_each(Remote::stop);
-                break;
-            }
-        }
-        for thread in self.threads {
-            // A failure has been logged, and a panic ends the process.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// What the loops share.
-fn shared(config: &Config, dispatch: Arc<dyn Dispatch>, addresses: Arc<Addresses>) -> Shared {
-    let router = Router::new(router::Options {
-        index_files: config.server.index_files.clone(),
-        deny_php: config.server.deny_php.clone(),
-        ..router::Options::new(config.server.document_root.as_os_str().as_bytes())
-    });
-    let options = loop_options(config, Arc::new(compression_options(config)));
-    Shared { options, router, dispatch, addresses }
-}
-
-/// A loop's view of the files that are served.
-fn disk(config: &Config) -> io::Result<Disk> {
-    let options = disk::Options {
-        links: config.server.follow_symlinks,
-        cache_rules: Arc::new(config.cache.rules.clone().into()),
-        compression: Arc::new(compression_options(config)),
-    };
-    Disk::new(&config.server.document_root, options, Instant::now())
-}
-
-fn compression_options(config: &Config) -> compression::Options {
-    let section = &config.compression;
-    compression::Options {
-        enabled: section.enabled,
-        precompressed: section.precompressed,
-        codings: section.codings.clone(),
-        levels: Levels { zstd: section.zstd_level, br: section.br_level, gzip: section.gzip_level },
-        bytes_min: section.bytes_min,
-        file_bytes_max: section.file_bytes_max,
-        cache_bytes: section.cache_bytes_max,
-        types: section.types.clone(),
-    }
-}
-
-fn loop_options(config: &Config, compression: Arc<compression::Options>) -> event_loop::Options {
-    let server = &config.server;
-    event_loop::Options {
-        http: service::context::Options {
-            content: CollectorOptions { bytes_max: server.content_bytes_max, memory_max: server.content_memory_max },
-            queue_timeout: server.queue_timeout,
-            head_timeout: server.head_timeout,
-            content_pace: Pace { timeout: server.content_timeout, rate_min: server.content_rate_min },
-            write_pace: Pace { timeout: server.write_timeout, rate_min: server.write_rate_min },
-            keep_alive_timeout: server.keep_alive_timeout,
-            files: static_files::Options {
-                range_parts_max: server.range_parts_max,
-                codings: compression.codings.clone(),
-            },
-            compression,
-        },
-        http1: crate::http1::Http1Options {
-            head_bytes_max: server.head_bytes_max,
-            fields_max: server.fields_max,
-            target_bytes_max: server.target_bytes_max,
-            requests_max: u64::from(server.keep_alive_requests_max),
-        },
-        connections_max: connections_max(server),
-        connections_per_address_max: server.connections_per_address_max,
-        // What waits in the queue and what runs, twice: a request that PHP is done with counts until its loop has
-        // heard of it.
-        in_flight_max: 2 * (server.queue_max + server.workers),
-        linger_timeout: server.linger_timeout,
-        temp_dir: server.temp_dir.clone(),
     }
 }
 

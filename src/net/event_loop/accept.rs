@@ -22,6 +22,7 @@ use crate::net::connection::Connection;
 use crate::net::transport::Transport;
 use crate::protocol::Protocol;
 use crate::service::http::Http;
+use crate::site::disk::Disk;
 
 /// How long accepting rests when there is no room and nobody makes any.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -72,6 +73,7 @@ impl EventLoop {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
                 Err(error) if socket::is_exhausted(&error) => {
                     self.disk.shed();
+                    self.internal_disks.iter_mut().for_each(Disk::shed);
                     // Once more, since what the disk held may be enough.
                     if self.evict() == 0 && is_exhausted {
                         log::error!("cannot accept connections for a moment: {error}");
