@@ -39,7 +39,7 @@ typedef struct ephpm_var {
 typedef struct ephpm_request {
 	/** The method, in the case in which the client wrote it: PHP parses a form only for exactly "POST". */
 	const char *method;
-	/** The request target as the client sent it, with its query. */
+	/** What `$_SERVER['PHP_SELF']` says: a path without a query, in which Phar::webPhar() finds its own name. */
 	const char *request_uri;
 	/** What follows the `?`, or "": never NULL. */
 	const char *query_string;

@@ -180,7 +180,7 @@ impl Request {
         let optional = |text: &Option<String>| text.as_deref().map_or(ptr::null(), |text| strings.add(text).ptr);
         let request = ephpm_request {
             method: strings.add(exchange.method).ptr,
-            request_uri: strings.add(&uri).ptr,
+            request_uri: strings.add("/index.php").ptr,
             query_string: strings.add(&exchange.query).ptr,
             content_type: optional(&exchange.content_type),
             cookie: optional(&exchange.cookie),
