@@ -74,6 +74,8 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) reply: Reply,
+    /// Interim heads that have not been pulled; they precede the reply.
+    pub(super) interim: VecDeque<Response>,
     /// Content that the loop has not pulled; none of them empty.
     pub(super) chunks: VecDeque<Bytes>,
     /// The bytes in `chunks`.
@@ -143,6 +145,7 @@ impl Exchange {
             drained: Condvar::new(),
             state: Mutex::new(State {
                 reply: Reply::Await,
+                interim: VecDeque::new(),
                 chunks: VecDeque::new(),
                 buffered: 0,
                 waiting: false,

@@ -293,6 +293,9 @@ impl Http {
             let State::Php { handle, head } = state else { return true };
             match handle.poll() {
                 Pull::Pending => return true,
+                Pull::Interim(response) => {
+                    self.protocol.send_response(id, response, ContentLength::Unknown, cx.date, out);
+                }
                 Pull::Head(response, length) => {
                     *head = Head::Sent;
                     self.protocol.send_response(id, response, length, cx.date, out);
