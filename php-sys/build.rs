@@ -8,7 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 5] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c"];
+const SHIM: [&str; 7] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c", "stream.c", "timer.c"];
+
+/// Functions of PHP that the shim exchanges for its own (`timer.c`, `stream.c`), where libphp has them.
+const WRAPPED: [&str; 5] = [
+    "zend_set_timeout",
+    "zend_unset_timeout",
+    "zend_max_execution_timer_init",
+    "zend_max_execution_timer_shutdown",
+    "_php_stream_mmap_range",
+];
 
 /// What `libphp/build` listens to.
 const OPTIONS: [&str; 9] =
@@ -96,21 +105,25 @@ fn generate_bindings() {
 }
 
 /// Turns the linker's arguments in link.txt into cargo's words, which reach whoever links in the end. Cargo has no
-/// word for other arguments than `-l` and `-L`: those become `DEP_PHP_LINK_ARGS`, one a line.
+/// such word for other arguments than `-l` and `-L`: those are for this package's own targets, and become
+/// `DEP_PHP_LINK_ARGS` for others, with spaces between.
 fn link(libphp: &Path) {
     println!("cargo::rustc-link-search=native={}", libphp.join("lib").display());
     println!("cargo::rustc-link-lib=static:-bundle=php");
 
     let arguments = std::fs::read_to_string(libphp.join("link.txt")).expect("libphp has a link.txt");
-    let mut others = Vec::new();
+    let mut others: Vec<_> = WRAPPED.map(|function| format!("-Wl,--wrap={function}")).to_vec();
     for argument in arguments.lines().map(str::trim).filter(|argument| !argument.is_empty()) {
         if let Some(name) = argument.strip_prefix("-l") {
             println!("cargo::rustc-link-lib=dylib={name}");
         } else if let Some(directory) = argument.strip_prefix("-L") {
             println!("cargo::rustc-link-search=native={directory}");
         } else {
-            others.push(argument);
+            others.push(argument.to_owned());
         }
+    }
+    for argument in &others {
+        println!("cargo::rustc-link-arg={argument}");
     }
     println!("cargo::metadata=link_args={}", others.join(" "));
 }

@@ -1,7 +1,9 @@
 //! The vocabulary of RFC 9110, the same for every version of the protocol. Pure.
 
 pub mod authority;
+pub mod coding;
 pub mod date;
+pub mod encoder;
 pub mod event;
 pub mod headers;
 pub mod message;

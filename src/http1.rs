@@ -105,7 +105,10 @@ impl Http1 {
     pub fn drain(&mut self) {
         self.draining = true;
         match &self.receive {
-            Receive::Head(head) if head.is_untouched() => self.close(Disposition::Close),
+            Receive::Head(head) if head.is_untouched() && self.id == StreamId(0) => self.close(Disposition::Close),
+            // The last response may still be on its way, and the next request too: a close would answer that with a
+            // reset, and the reset would destroy the response.
+            Receive::Head(head) if head.is_untouched() => self.close(Disposition::Linger),
             Receive::Discard { .. } => self.close(Disposition::Linger),
             _ => {}
         }

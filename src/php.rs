@@ -18,6 +18,7 @@
 //! 6. *A panic aborts the process.* `extern "C"` functions do not unwind, and the release profile aborts anyway: our
 //!    bug in a process that is shared with PHP leaves nothing that could be trusted.
 
+mod alarm;
 mod attachment;
 mod info;
 mod pool;
@@ -25,6 +26,9 @@ mod request;
 mod response;
 mod runtime;
 mod sapi;
+mod slot;
+mod time_limit;
+mod watchdog;
 
 pub use info::{Extension, Info};
 pub use pool::{Pool, PoolOptions, Stuck};

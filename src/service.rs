@@ -1,6 +1,7 @@
 //! What happens on one connection, above the protocol and below the sockets: events become routes, routes become
 //! content. Pure: it sees the file system and PHP through traits, and time as an argument.
 
+mod compression;
 pub mod content;
 pub mod context;
 pub mod http;

@@ -4,6 +4,8 @@
 //! what the request is. All of it is pure but [disk], which is the only way to the file system and hides behind the
 //! trait [`Files`](files::Files). Nothing here knows connections, and nothing runs PHP.
 
+pub mod cache_control;
+pub mod compression;
 pub mod conditional;
 pub mod disk;
 pub mod error_page;
@@ -11,6 +13,7 @@ mod file_cache;
 pub mod files;
 #[doc(hidden)]
 pub mod fuzz;
+mod multipart;
 pub mod path;
 pub mod range;
 pub mod router;

@@ -210,7 +210,7 @@ fn bad_files() {
         ("listen = \":80\"\n", "ephpm.toml:1: listen: unknown key, did you mean server.listen?"),
         (
             "# Sections.\n[sever]\nworkers = 4\n",
-            "ephpm.toml:2: sever: unknown section, expected one of [server], [php], [logging]",
+            "ephpm.toml:2: sever: unknown section, expected one of [server], [php], [compression], [cache], [logging]",
         ),
         ("server = 3\n", "ephpm.toml:1: server: expected the section [server], found 3"),
         ("[[server]]\nworkers = 4\n", "ephpm.toml:1: server: expected the section [server], found [a table]"),

@@ -1,5 +1,10 @@
 //! Replays the committed fuzz corpora on stable: what a fuzzer once found stays found.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "simulation/mod.rs"]
+mod simulation;
+
 use std::fs;
 use std::path::Path;
 
@@ -31,6 +36,26 @@ fn path_mapping() {
 }
 
 #[test]
+fn chunked() {
+    replay("chunked", ephpm::fuzz::chunked);
+}
+
+#[test]
+fn config() {
+    replay("config", ephpm::fuzz::config);
+}
+
+#[test]
+fn connection() {
+    replay("connection", simulation::connection);
+}
+
+#[test]
 fn http_responses() {
     replay("http_responses", ephpm::fuzz::http_responses);
+}
+
+#[test]
+fn ranges() {
+    replay("ranges", ephpm::fuzz::ranges);
 }

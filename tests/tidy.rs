@@ -18,7 +18,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("mio::", &["net"]),
     ("php_sys::", &["php"]),
     ("Instant::now", &["net", "php", "program"]),
-    ("SystemTime::now", &["net", "php", "program", "site/disk.rs"]),
+    ("SystemTime::now", &["net", "php", "program", "site/disk"]),
     ("thread::spawn", &["php", "program"]),
     ("thread::Builder", &["php", "program"]),
     ("process::exit", &["main.rs"]),

@@ -98,6 +98,12 @@ typedef struct ephpm_sapi {
 	 * is NULL outside requests.
 	 */
 	void (*log_message)(void *exchange, int32_t level, const char *message, size_t len);
+	/**
+	 * Limits the time of what runs on this thread, in seconds from now; 0 or less is no limit. When the time is over
+	 * ephpm_interrupt_fire() is due. `hard_seconds` is PHP's `hard_timeout`: how much longer shutdown functions may take
+	 * then, 0 for as long as they like. `thread` is what ephpm_thread_attach() was given; called also outside requests.
+	 */
+	void (*set_timeout)(void *thread, int64_t seconds, int64_t hard_seconds);
 } ephpm_sapi;
 
 /** How PHP is to be started. */
@@ -164,6 +170,8 @@ typedef struct ephpm_info {
 	bool debug;
 	/** Whether OPcache caches scripts; known once PHP was started. */
 	bool opcache;
+	/** Whether `set_timeout` is called. If not, the linker was not told so, and PHP's own timers are at work. */
+	bool set_timeout;
 } ephpm_info;
 
 /** An extension, as the list of `php -m` has it. Strings live until ephpm_shutdown(). */
@@ -186,8 +194,11 @@ ephpm_info ephpm_describe(void);
 /** Writes at most `capacity` extensions to `extensions`; returns how many there are. Between startup and shutdown. */
 size_t ephpm_extensions(ephpm_extension *extensions, size_t capacity);
 
-/** Makes the calling thread one that can execute requests, and says how it can be interrupted. */
-void ephpm_thread_attach(ephpm_interrupt *interrupt);
+/**
+ * Makes the calling thread one that can execute requests, and says how it can be interrupted. `thread` is what
+ * `set_timeout` is given, and must stay valid until detach; if it is NULL, PHP's own timers limit the time.
+ */
+void ephpm_thread_attach(ephpm_interrupt *interrupt, void *thread);
 
 /** Frees what PHP holds for the calling thread. */
 void ephpm_thread_detach(void);
@@ -200,6 +211,9 @@ ephpm_outcome ephpm_execute(const ephpm_request *request, void *exchange);
  * blocks is interrupted once. The thread must be attached, which is for the caller to ensure.
  */
 void ephpm_interrupt_fire(const ephpm_interrupt *interrupt);
+
+/** Whether the engine has yet to look. The thread must be attached. */
+bool ephpm_interrupt_is_pending(const ephpm_interrupt *interrupt);
 
 /** The size of a shared struct and of each of its fields, as the C compiler has it. For tests. */
 typedef struct ephpm_layout {

@@ -213,6 +213,16 @@ static PHP_MINIT_FUNCTION(ephpm)
 	return SUCCESS;
 }
 
+/* After all of the script's code (php_request_shutdown), and before sapi_deactivate_module(), which would otherwise read
+ * the rest of the content for nobody. */
+static PHP_RSHUTDOWN_FUNCTION(ephpm)
+{
+	(void) type;
+	(void) module_number;
+	SG(post_read) = 1;
+	return SUCCESS;
+}
+
 zend_module_entry ephpm_module_entry = {
 	STANDARD_MODULE_HEADER,
 	"ephpm",
@@ -220,7 +230,7 @@ zend_module_entry ephpm_module_entry = {
 	PHP_MINIT(ephpm),
 	NULL,
 	NULL,
-	NULL,
+	PHP_RSHUTDOWN(ephpm),
 	NULL,
 	NULL,
 	STANDARD_MODULE_PROPERTIES

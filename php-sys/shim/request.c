@@ -6,6 +6,14 @@
  */
 #include "shim.h"
 
+#ifdef VIRTUAL_DIR
+/* The core would change the thread's directory itself, with a stat() there and another one back (virtual_chdir). But
+ * the script was found in the one directory, and the other one was only left. */
+# define OPTIONS SAPI_OPTION_NO_CHDIR
+#else
+# define OPTIONS 0
+#endif
+
 static void bind_request(ephpm_context *context)
 {
 	const ephpm_request *request = context->request;
@@ -14,7 +22,7 @@ static void bind_request(ephpm_context *context)
 	SG(server_context) = context;
 	/* The engine leaves the status of the previous request in place (sapi_activate). */
 	SG(sapi_headers).http_response_code = 200;
-	SG(options) = 0;
+	SG(options) = OPTIONS;
 	EG(exit_status) = 0;
 
 	info->request_method = request->method;
@@ -44,6 +52,21 @@ static void unbind_request(void)
 	info->cookie_data = NULL;
 }
 
+#ifdef VIRTUAL_DIR
+/* What virtual_chdir() does, but for looking whether it is a directory. In most cases the realpath cache knows it. */
+static int change_directory(const char *path)
+{
+	cwd_state directory = { estrndup(CWDG(cwd).cwd, CWDG(cwd).cwd_length), CWDG(cwd).cwd_length };
+
+	if (virtual_file_ex(&directory, path, NULL, CWD_REALPATH) != 0) {
+		efree(directory.cwd);
+		return -1;
+	}
+	CWDG(cwd) = directory;
+	return 0;
+}
+#endif
+
 /* By name, not as an opened file: OPcache finds a cached script without open() and fstat(). */
 static void run_script(const char *path_translated)
 {
@@ -55,6 +78,24 @@ static void run_script(const char *path_translated)
 	zend_destroy_file_handle(&script);
 }
 
+/* As the core does: the script runs in its own directory, shutdown functions in that of the process. */
+static void run_script_in_its_directory(const char *path_translated)
+{
+#ifdef VIRTUAL_DIR
+	const cwd_state process = CWDG(cwd);
+	bool changed = virtual_chdir_file(path_translated, change_directory) == 0;
+
+	/* Returns whatever happens. */
+	run_script(path_translated);
+	if (changed) {
+		efree(CWDG(cwd).cwd);
+		CWDG(cwd) = process;
+	}
+#else
+	run_script(path_translated);
+#endif
+}
+
 static ephpm_outcome set_up_and_run(ephpm_context *context)
 {
 	volatile ephpm_outcome outcome = EPHPM_OK;
@@ -62,7 +103,7 @@ static ephpm_outcome set_up_and_run(ephpm_context *context)
 	zend_first_try {
 		bind_request(context);
 		if (php_request_startup() == SUCCESS) {
-			run_script(context->request->path_translated);
+			run_script_in_its_directory(context->request->path_translated);
 		} else {
 			outcome = EPHPM_STARTUP_FAILED;
 			if (!SG(headers_sent)) {
@@ -79,8 +120,6 @@ static bool clean_up(void)
 {
 	volatile bool clean = true;
 
-	/* Otherwise sapi_deactivate_module() reads the rest of the content for nobody. */
-	SG(post_read) = 1;
 	zend_first_try {
 		php_request_shutdown(NULL);
 	} zend_catch {

@@ -160,6 +160,7 @@ ephpm_startup_result ephpm_startup(const ephpm_sapi *sapi, const ephpm_options *
 		return EPHPM_STARTUP_MODULE_FAILED;
 	}
 	install_interrupt_handler();
+	ephpm_timer_startup();
 	/* A request unblocks SIGRTMIN for PHP's timers; threads that this one starts should not inherit that. */
 	pthread_sigmask(SIG_SETMASK, NULL, &signal_mask);
 	opcache_enabled = probe_opcache();
@@ -187,6 +188,7 @@ ephpm_info ephpm_describe(void)
 #endif
 		.debug = ZEND_DEBUG,
 		.opcache = opcache_enabled,
+		.set_timeout = ephpm_timer_is_ours(),
 	};
 	return info;
 }
@@ -217,9 +219,10 @@ static void unblock_signals(void)
 	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
-void ephpm_thread_attach(ephpm_interrupt *interrupt)
+void ephpm_thread_attach(ephpm_interrupt *interrupt, void *thread)
 {
 	unblock_signals();
+	ephpm_timer_attach(thread);
 #ifdef ZTS
 	(void) ts_resource(0);
 	ZEND_TSRMLS_CACHE_UPDATE();
@@ -240,6 +243,7 @@ void ephpm_thread_detach(void)
 #ifdef ZTS
 	ts_free_thread();
 #endif
+	ephpm_timer_detach();
 }
 
 void ephpm_interrupt_fire(const ephpm_interrupt *interrupt)
@@ -248,4 +252,9 @@ void ephpm_interrupt_fire(const ephpm_interrupt *interrupt)
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->timed_out, true);
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->vm_interrupt, true);
 	pthread_kill((pthread_t) interrupt->thread, INTERRUPT_SIGNAL);
+}
+
+bool ephpm_interrupt_is_pending(const ephpm_interrupt *interrupt)
+{
+	return zend_atomic_bool_load_ex((zend_atomic_bool *) interrupt->timed_out);
 }

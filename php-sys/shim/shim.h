@@ -47,4 +47,10 @@ extern sapi_module_struct ephpm_sapi_module;
 /* The module "ephpm": our functions, and our versions of some of PHP's. */
 extern zend_module_entry ephpm_module_entry;
 
+/* timer.c. Attach comes before PHP knows of the thread, detach after. */
+void ephpm_timer_startup(void);
+void ephpm_timer_attach(void *thread);
+void ephpm_timer_detach(void);
+bool ephpm_timer_is_ours(void);
+
 #endif

@@ -46,13 +46,17 @@ fn structs_are_laid_out_as_in_c() {
             finish_request: Callback<unsafe extern "C" fn(Exchange)>,
             is_aborted: Callback<unsafe extern "C" fn(Exchange) -> bool>,
             log_message: Callback<unsafe extern "C" fn(Exchange, i32, Text, usize)>,
+            set_timeout: Callback<unsafe extern "C" fn(Exchange, i64, i64)>,
         }
         ephpm_options {
             ini_path: Text, ini_defaults: *const ephpm_var, ini_defaults_len: usize, ini_entries: Text,
             executable_location: Text, version: Text, threads: u32,
         }
         ephpm_interrupt { vm_interrupt: *mut std::ffi::c_void, timed_out: *mut std::ffi::c_void, thread: usize }
-        ephpm_info { version: Text, zend_version: Text, version_id: u32, zts: bool, debug: bool, opcache: bool }
+        ephpm_info {
+            version: Text, zend_version: Text, version_id: u32, zts: bool, debug: bool, opcache: bool,
+            set_timeout: bool,
+        }
         ephpm_extension { name: Text, version: Text }
         ephpm_io {}
         ephpm_startup_result {}

@@ -32,6 +32,12 @@ pub const RESPONSE_BUFFER_LOW: usize = 64 * 1024;
 /// Bytes in a connection's send queue above which no more content is pulled.
 pub const SEND_QUEUE_HIGH: u64 = 128 * 1024;
 
+/// Bytes of PHP's output that one connection pulls in one turn: what encoding shrinks does not fill the send queue.
+pub const PULL_BUDGET: usize = 256 * 1024;
+/// Encoders of PHP's responses alive in one event loop, each up to 1.3 MiB; beyond, responses are sent as they are. One
+/// lives as long as its response: a moment, unless the client is slow or the response endless.
+pub const ENCODERS_MAX: usize = 64;
+
 /// Bytes read from one connection in one turn, and the size of the loop's scratch buffer.
 pub const READ_BUDGET: usize = 64 * 1024;
 /// Bytes written to one connection in one turn.

@@ -2,10 +2,15 @@
 //!
 //! The queue proper is lock-free and first in, first out; only a thread with nothing to do, and whoever wakes it, take
 //! a lock. Sleepers are woken last in, first out, so that at low load the same few threads, whose caches are warm, do
-//! all the work. No wake-up is lost: a consumer looks again after it has put itself down as a sleeper, and a producer
-//! looks for sleepers after it has pushed, each with a full fence between, so that one of the two sees the other.
+//! all the work. They are woken one by one: while one has been called and does not run yet, nobody calls another, and
+//! when it runs it calls the next if there is more to do than it can take. So a burst of short work does not wake more
+//! threads than it keeps busy.
+//!
+//! No wake-up is lost. A producer pushes, then looks whether somebody may be called; a consumer says that somebody may
+//! be, be it itself since it is about to sleep or another since it has come up, and then looks for items. Between the
+//! two steps of each is a full fence, so that at least one sees what the other has done.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
@@ -16,10 +21,17 @@ use crossbeam_queue::ArrayQueue;
 pub struct Queue<T> {
     items: ArrayQueue<T>,
     closed: AtomicBool,
+    dormitory: Mutex<Dormitory>,
+    /// Whether a producer should call someone, to be read without the lock.
+    may_call: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Dormitory {
     /// Those who sleep or are about to, the last one hottest.
-    sleepers: Mutex<Vec<Arc<Sleeper>>>,
-    /// How many `sleepers` there are, to be read without the lock.
-    asleep: AtomicUsize,
+    sleepers: Vec<Arc<Sleeper>>,
+    /// Someone was called and has not come up yet.
+    calling: bool,
 }
 
 /// One consumer: whose it is and whether it has been called.
@@ -55,8 +67,8 @@ impl<T> Queue<T> {
         Self {
             items: ArrayQueue::new(capacity),
             closed: AtomicBool::new(false),
-            sleepers: Mutex::new(Vec::new()),
-            asleep: AtomicUsize::new(0),
+            dormitory: Mutex::default(),
+            may_call: AtomicBool::new(false),
         }
     }
 
@@ -76,23 +88,24 @@ impl<T> Queue<T> {
             return Err(item);
         }
         self.items.push(item)?;
-        fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) > 0 {
-            self.wake_hottest();
-        }
+        self.call_if_needed();
         Ok(())
     }
 
     /// Takes the oldest item, and sleeps while there is none. `None` once the queue is closed, items or not.
     pub fn pop(&self, consumer: &Consumer) -> Option<T> {
+        let mut called = false;
         loop {
             if self.is_closed() {
                 return None;
             }
             if let Some(item) = self.items.pop() {
+                if called && !self.items.is_empty() {
+                    self.call_if_needed();
+                }
                 return Some(item);
             }
-            self.sleep(&consumer.sleeper);
+            called = self.sleep(&consumer.sleeper);
         }
     }
 
@@ -100,10 +113,9 @@ impl<T> Queue<T> {
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        for sleeper in self.lock_sleepers().drain(..) {
-            sleeper.call();
-        }
-        self.asleep.store(0, Ordering::Relaxed);
+        let mut dormitory = self.dormitory();
+        dormitory.sleepers.drain(..).for_each(|sleeper| sleeper.call());
+        self.publish(&dormitory);
     }
 
     /// Whether it was closed.
@@ -111,11 +123,17 @@ impl<T> Queue<T> {
         self.closed.load(Ordering::Acquire)
     }
 
-    fn wake_hottest(&self) {
+    /// To be called after a push, or when there is more than one can take.
+    fn call_if_needed(&self) {
+        fence(Ordering::SeqCst);
+        if !self.may_call.load(Ordering::Relaxed) {
+            return;
+        }
         let hottest = {
-            let mut sleepers = self.lock_sleepers();
-            let hottest = sleepers.pop();
-            self.asleep.store(sleepers.len(), Ordering::Relaxed);
+            let mut dormitory = self.dormitory();
+            let hottest = if dormitory.calling { None } else { dormitory.sleepers.pop() };
+            dormitory.calling |= hottest.is_some();
+            self.publish(&dormitory);
             hottest
         };
         if let Some(sleeper) = hottest {
@@ -123,37 +141,49 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Returns when called, or at once if there is something to do after all.
-    fn sleep(&self, sleeper: &Arc<Sleeper>) {
+    /// Returns when called, or at once if there is something to do after all; says whether it was called.
+    fn sleep(&self, sleeper: &Arc<Sleeper>) -> bool {
         {
-            let mut sleepers = self.lock_sleepers();
-            sleepers.push(Arc::clone(sleeper));
-            self.asleep.store(sleepers.len(), Ordering::Relaxed);
+            let mut dormitory = self.dormitory();
+            dormitory.sleepers.push(Arc::clone(sleeper));
+            self.publish(&dormitory);
         }
         fence(Ordering::SeqCst);
         if (!self.items.is_empty() || self.is_closed()) && self.withdraw(sleeper) {
-            return;
+            return false;
         }
         // Asleep, or taken off the list meanwhile: then the call has come or is about to.
         while !sleeper.called.swap(false, Ordering::Acquire) {
             thread::park();
         }
+        {
+            let mut dormitory = self.dormitory();
+            dormitory.calling = false;
+            self.publish(&dormitory);
+        }
+        fence(Ordering::SeqCst);
+        true
     }
 
     /// Takes a sleeper off the list; false if someone else has.
     fn withdraw(&self, sleeper: &Arc<Sleeper>) -> bool {
-        let mut sleepers = self.lock_sleepers();
-        let Some(at) = sleepers.iter().rposition(|other| Arc::ptr_eq(other, sleeper)) else {
+        let mut dormitory = self.dormitory();
+        let Some(at) = dormitory.sleepers.iter().rposition(|other| Arc::ptr_eq(other, sleeper)) else {
             return false;
         };
-        sleepers.remove(at);
-        self.asleep.store(sleepers.len(), Ordering::Relaxed);
+        dormitory.sleepers.remove(at);
+        self.publish(&dormitory);
         true
     }
 
-    fn lock_sleepers(&self) -> MutexGuard<'_, Vec<Arc<Sleeper>>> {
+    fn publish(&self, dormitory: &Dormitory) {
+        let may_call = !dormitory.calling && !dormitory.sleepers.is_empty();
+        self.may_call.store(may_call, Ordering::Relaxed);
+    }
+
+    fn dormitory(&self) -> MutexGuard<'_, Dormitory> {
         // Nothing panics while it holds the lock.
-        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.dormitory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,12 +197,12 @@ impl Sleeper {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::sync::mpsc;
+    use std::sync::{Barrier, mpsc};
 
     use super::*;
 
     fn wait_for_sleepers(queue: &Queue<u32>, count: usize) {
-        while queue.asleep.load(Ordering::SeqCst) != count {
+        while queue.dormitory().sleepers.len() != count {
             thread::yield_now();
         }
     }
@@ -227,6 +257,60 @@ mod tests {
             }
             queue.close();
         });
+    }
+
+    /// Items come while nobody runs yet: one thread is called, and that one calls the next.
+    #[test]
+    fn a_burst_wakes_one_thread_which_wakes_the_next() {
+        const THREADS: usize = 3;
+        let queue = Queue::new(8);
+        let (sender, receiver) = mpsc::channel();
+        // Each keeps its item until all have one, so that it takes all threads to get there.
+        let barrier = Barrier::new(THREADS);
+        thread::scope(|scope| {
+            for number in 0..THREADS {
+                let (queue, barrier, sender) = (&queue, &barrier, sender.clone());
+                scope.spawn(move || {
+                    let consumer = Consumer::new();
+                    while let Some(item) = queue.pop(&consumer) {
+                        sender.send(item).unwrap();
+                        barrier.wait();
+                    }
+                });
+                wait_for_sleepers(&queue, number + 1);
+            }
+            for round in 0..if cfg!(miri) { 3 } else { 1000 } {
+                wait_for_sleepers(&queue, THREADS);
+                (0..THREADS as u32).for_each(|n| queue.push(round * 10 + n).unwrap());
+                let mut items: Vec<_> = receiver.iter().take(THREADS).collect();
+                items.sort_unstable();
+                assert!(items.into_iter().eq((0..THREADS as u32).map(|n| round * 10 + n)));
+            }
+            wait_for_sleepers(&queue, THREADS);
+            queue.close();
+        });
+    }
+
+    #[test]
+    fn one_is_called_at_a_time() {
+        let queue = Queue::new(8);
+        let mut sleepers = Vec::new();
+        // Sleepers who never come up.
+        for _ in 0..3 {
+            let sleeper = Consumer::new().sleeper;
+            queue.dormitory().sleepers.push(Arc::clone(&sleeper));
+            sleepers.push(sleeper);
+        }
+        queue.publish(&queue.dormitory());
+        let called = || sleepers.iter().map(|sleeper| sleeper.called.load(Ordering::SeqCst)).collect::<Vec<_>>();
+        (0..4).for_each(|item| queue.push(item).unwrap());
+        assert_eq!(called(), [false, false, true]);
+        // The third has come up and takes one.
+        queue.dormitory().calling = false;
+        queue.publish(&queue.dormitory());
+        queue.call_if_needed();
+        queue.call_if_needed();
+        assert_eq!(called(), [false, true, true]);
     }
 
     /// With a queue of one place and more consumers than work, threads sleep and wake at every item: a lost wake-up

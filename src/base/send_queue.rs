@@ -83,11 +83,6 @@ impl SendQueue {
         }
     }
 
-    /// Whether anything follows the segment in front.
-    pub fn has_more_than_front(&self) -> bool {
-        self.segments.len() > 1 || (self.segments.len() == 1 && !self.tail.is_empty())
-    }
-
     /// Whether a file range follows the bytes that [`slices`](Self::slices) gives.
     pub fn file_follows(&self) -> bool {
         self.segments.iter().any(|segment| matches!(segment, Chunk::File(_)))
@@ -227,7 +222,7 @@ mod tests {
         queue.push(Chunk::File(FileRange { file, offset: 5, len: 10 }));
         queue.push_slice(b"next");
         assert_eq!(gathered(&queue), [b"head".to_vec()]);
-        assert!(queue.file_follows() && queue.has_more_than_front());
+        assert!(queue.file_follows());
         queue.advance(4 + 3);
         let Front::File(range) = queue.front() else { panic!("a file is in front") };
         assert_eq!((range.offset, range.len), (8, 7));

@@ -3,6 +3,7 @@
 //! One file per matter. Each wraps a few system calls in safe functions that return [`std::io::Result`] and owned file
 //! descriptors, all of them close-on-exec; nothing here knows HTTP or PHP.
 
+pub mod confine;
 pub mod file;
 pub mod process;
 pub mod signal;

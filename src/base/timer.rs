@@ -34,11 +34,6 @@ impl<const N: usize> Timers<N> {
         self.deadlines[reason] = None;
     }
 
-    /// Whether `reason` has a deadline.
-    pub fn is_set(&self, reason: usize) -> bool {
-        self.deadlines[reason].is_some()
-    }
-
     /// Whether the deadline of `reason` has come; if so it is cleared.
     pub fn take_expired(&mut self, reason: usize, now: Instant) -> bool {
         let expired = self.deadlines[reason].is_some_and(|deadline| deadline <= now);
@@ -216,7 +211,6 @@ mod tests {
         assert_eq!(timers.next(), Some(now + TICK));
         assert!(!timers.take_expired(1, now));
         assert!(timers.take_expired(1, now + TICK));
-        assert!(!timers.is_set(1));
         assert_eq!(timers.next(), Some(now + TICK * 2));
     }
 }

@@ -54,15 +54,14 @@ impl Handle {
             }
             reply => state.reply = reply,
         }
-        let Some(chunk) = state.chunks.pop_front() else {
+        let before = state.buffered;
+        let Some(chunk) = state.pop() else {
             return match state.reply {
                 Reply::Over(End::Complete) => Pull::End,
                 Reply::Over(End::Failed) => Pull::Failed,
                 _ => Pull::Pending,
             };
         };
-        let before = state.buffered;
-        state.buffered -= chunk.len();
         if before > RESPONSE_BUFFER_LOW && state.buffered <= RESPONSE_BUFFER_LOW {
             self.exchange.room_made(state);
         }

@@ -20,7 +20,7 @@ pub struct Job {
     pub peer: Peer,
     /// The content, complete.
     pub content: Content,
-    /// When the head was complete, since 1970 (`REQUEST_TIME_FLOAT`).
+    /// When the content was complete and the request went to PHP's queue, since 1970 (`REQUEST_TIME_FLOAT`).
     pub received_at: Duration,
 }
 

@@ -78,6 +78,11 @@ impl Responder {
         self.job.content.read(buf)
     }
 
+    /// Bytes handed over that the loop has not pulled, at most [`RESPONSE_BUFFER_HIGH`].
+    pub fn buffered(&self) -> usize {
+        self.exchange.lock().buffered
+    }
+
     /// Whether the client has gone. After [`finish`](Self::finish) this no longer changes PHP's mind: it is false.
     pub fn is_aborted(&self) -> bool {
         !matches!(self.output, Output::Finished) && self.exchange.is_aborted()
@@ -187,6 +192,10 @@ impl Responder {
 
     fn hand_over(&mut self) -> Result<(), Aborted> {
         let mut chunk = self.pending.split().freeze();
+        if chunk.len() == OUTPUT_BLOCK_BYTES {
+            // More will follow.
+            self.pending.reserve(OUTPUT_BLOCK_BYTES);
+        }
         let output = std::mem::replace(&mut self.output, Output::Finished);
         let (head, mut content) = match output {
             Output::Gathering { response, content } => (Some(response), content),

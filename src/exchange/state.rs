@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::bell::Bell;
 use crate::base::limits::RESPONSE_BUFFER_LOW;
 use crate::base::slab::Key;
 use crate::http::message::{ContentLength, Response};
+
+/// Smaller pieces are gathered while others wait before them.
+const GATHERED_BYTES_MAX: usize = 4096;
 
 /// Whom an exchange belongs to on its loop. A tag may outlive its connection; it then finds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +80,11 @@ pub(super) struct State {
     /// Interim heads that have not been pulled; they precede the reply.
     pub(super) interim: VecDeque<Response>,
     /// Content that the loop has not pulled; none of them empty.
-    pub(super) chunks: VecDeque<Bytes>,
-    /// The bytes in `chunks`.
+    chunks: VecDeque<Bytes>,
+    /// What follows the chunks: small pieces, gathered. A script that flushes each byte to a client that reads nothing
+    /// would otherwise fill memory with the pieces' own weight.
+    tail: BytesMut,
+    /// The bytes in `chunks` and `tail`.
     pub(super) buffered: usize,
     /// The PHP thread waits for room. Whoever makes room calls it only then, since each call is a system call.
     pub(super) waiting: bool,
@@ -91,11 +97,10 @@ pub(super) struct State {
 /// The response, as far as PHP has produced it:
 ///
 /// ```text
-/// Await ──head──▶ Head ──pulled──▶ Streaming ──▶ Ended
-///                                      └───────▶ Failed
+/// Await ──head──▶ Head ──pulled──▶ Streaming ──▶ Over
 /// ```
 ///
-/// The content and its end may be there before the head has been pulled: `ended` then says how it ends.
+/// The content and its end may be there before the head has been pulled: `end` then says how it ends.
 #[derive(Debug)]
 pub(super) enum Reply {
     /// No head yet.
@@ -120,10 +125,23 @@ pub(super) enum End {
 impl State {
     /// Appends content, if there is any.
     pub(super) fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.buffered += chunk.len();
+        self.buffered += chunk.len();
+        if chunk.len() < GATHERED_BYTES_MAX && !self.chunks.is_empty() {
+            self.tail.extend_from_slice(&chunk);
+        } else if !chunk.is_empty() {
+            if !self.tail.is_empty() {
+                self.chunks.push_back(self.tail.split().freeze());
+            }
             self.chunks.push_back(chunk);
         }
+    }
+
+    /// Takes the content that is the longest here.
+    pub(super) fn pop(&mut self) -> Option<Bytes> {
+        let rest = || (!self.tail.is_empty()).then(|| self.tail.split().freeze());
+        let chunk = self.chunks.pop_front().or_else(rest)?;
+        self.buffered -= chunk.len();
+        Some(chunk)
     }
 
     /// Says how the response ends, behind whatever has not been pulled.
@@ -147,6 +165,7 @@ impl Exchange {
                 reply: Reply::Await,
                 interim: VecDeque::new(),
                 chunks: VecDeque::new(),
+                tail: BytesMut::new(),
                 buffered: 0,
                 waiting: false,
                 rung: false,

@@ -50,6 +50,6 @@ pub enum Disposition {
     /// Everything queued is sent; then close at once: the peer has announced or reached the end of what it sends, so that
     /// no unread input can turn the close into a reset.
     Close,
-    /// Close now, visibly: the response under way cannot be completed.
+    /// Reset now: what is queued does not matter any more, and no end of the connection may pass for the response's.
     Cut,
 }

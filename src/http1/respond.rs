@@ -102,14 +102,15 @@ impl Http1 {
         }
     }
 
-    /// The response cannot be completed: the connection ends, at once when a part of the response has been sent.
+    /// The response cannot be completed: the connection ends when all that was sent so far is out, which includes
+    /// replies to earlier requests. A response that only the end of the connection ends would seem complete then; it
+    /// is cut.
     pub fn reset(&mut self, id: StreamId) {
         match self.respond {
             _ if id != self.id => {}
             Respond::Idle => {}
-            // Replies to earlier requests may still be on their way.
-            Respond::Head => self.close(Disposition::Linger),
-            Respond::Content(_) => self.close(Disposition::Cut),
+            Respond::Content(Delimiter::Close) => self.close(Disposition::Cut),
+            Respond::Head | Respond::Content(_) => self.close(Disposition::Linger),
         }
     }
 

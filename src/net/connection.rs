@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::transport::{Sent, Transport};
+use super::transport::{Sent, Socket, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
 use crate::protocol::Disposition;
@@ -24,8 +24,8 @@ use crate::service::http::Http;
 ///   └───────────────────────────────────────────────────────────────────▲
 /// ```
 #[derive(Debug)]
-pub struct Connection {
-    transport: Transport,
+pub struct Connection<S = Transport> {
+    transport: S,
     http: Http,
     /// Received and not yet consumed. Holds no memory while it is empty.
     inbox: BytesMut,
@@ -34,7 +34,24 @@ pub struct Connection {
     writable: bool,
     /// The peer has closed its side, though what it sent before may not have been read.
     peer_closed: bool,
+    /// What the peer sent has been read to its end.
+    ended: bool,
+    /// The socket has failed: nothing can be received or sent any more.
+    broken: bool,
     phase: Phase,
+}
+
+/// What an event says of a socket. Every event reports all that is true, and so may say again what is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Readiness {
+    /// There is something to read; an end counts.
+    pub readable: bool,
+    /// There is room to write.
+    pub writable: bool,
+    /// The peer has closed its side.
+    pub closed: bool,
+    /// The socket has failed; above all, the peer has reset it.
+    pub broken: bool,
 }
 
 #[derive(Debug)]
@@ -58,9 +75,9 @@ pub enum Turn {
     Close,
 }
 
-impl Connection {
+impl<S: Socket> Connection<S> {
     /// A fresh connection; it may be readable and writable at once.
-    pub fn new(transport: Transport, http: Http) -> Self {
+    pub fn new(transport: S, http: Http) -> Self {
         Self {
             transport,
             http,
@@ -69,21 +86,26 @@ impl Connection {
             readable: true,
             writable: true,
             peer_closed: false,
+            ended: false,
+            broken: false,
             phase: Phase::Open,
         }
     }
 
     /// The registered socket.
-    pub fn transport(&mut self) -> &mut Transport {
+    pub fn transport(&mut self) -> &mut S {
         &mut self.transport
     }
 
     /// Takes note of an event; true if it gives the connection something to do.
-    pub fn on_ready(&mut self, readable: bool, writable: bool, peer_closed: bool) -> bool {
-        self.readable |= readable || peer_closed;
-        self.writable |= writable;
-        self.peer_closed |= peer_closed;
-        readable || peer_closed || (writable && !self.out.is_empty())
+    pub fn on_ready(&mut self, ready: Readiness) -> bool {
+        // That the peer has closed its side is news once, or else a half-closed peer would count as gone after all.
+        let reads = (ready.readable || ready.closed) && !self.ended;
+        self.readable |= reads;
+        self.peer_closed |= ready.closed;
+        self.writable |= ready.writable;
+        self.broken |= ready.broken;
+        reads || ready.broken || (ready.writable && !self.out.is_empty())
     }
 
     /// When the connection must have a turn if nothing else happens.
@@ -94,6 +116,11 @@ impl Connection {
         }
     }
 
+    /// Bytes that wait here: received and not consumed, and not sent.
+    pub fn backlog(&self) -> (usize, u64) {
+        (self.inbox.len(), self.out.len())
+    }
+
     /// Lets the requests under way end, and no other begin.
     pub fn drain(&mut self) {
         self.http.drain();
@@ -101,6 +128,9 @@ impl Connection {
 
     /// Reads, thinks and writes, each within its budget.
     pub fn turn(&mut self, scratch: &mut [u8], linger_timeout: Duration, cx: &mut Context<'_>) -> Turn {
+        if self.broken {
+            return Turn::Close;
+        }
         if let Phase::Lingering { until } = self.phase {
             return self.linger(scratch, until, cx.now);
         }
@@ -132,7 +162,11 @@ impl Connection {
 
     fn after_turn(&mut self, scratch: &mut [u8], linger_timeout: Duration, now: Instant) -> Turn {
         match self.http.disposition() {
-            Disposition::Cut => return Turn::Close,
+            Disposition::Cut => {
+                // If it cannot be reset it is gone already.
+                let _ = self.transport.reset_on_close();
+                return Turn::Close;
+            }
             Disposition::Close if self.out.is_empty() => return Turn::Close,
             Disposition::Linger if self.out.is_empty() => {
                 if self.transport.shutdown_write().is_err() {
@@ -155,16 +189,15 @@ impl Connection {
         while self.readable && budget > 0 {
             if !self.http.wants_input(&self.inbox, &self.out) {
                 // The socket is not read, but that the peer has gone is heard all the same.
-                if self.peer_closed && self.http.hang_up() {
-                    return Err(io::ErrorKind::ConnectionAborted.into());
+                if self.peer_closed {
+                    self.http.hang_up();
                 }
                 break;
             }
             let room = scratch.len().min(budget);
             match self.transport.read(&mut scratch[..room]) {
                 Ok(0) => {
-                    self.readable = false;
-                    self.peer_closed = true;
+                    (self.readable, self.peer_closed, self.ended) = (false, true, true);
                     return Ok(Received::Eof);
                 }
                 Ok(n) => {

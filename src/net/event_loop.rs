@@ -16,7 +16,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::connection::{Connection, Turn};
+use super::connection::{Connection, Readiness, Turn};
 use super::spool::TemporaryFiles;
 use super::transport::Transport;
 use crate::base::limits::{ACCEPT_BUDGET, READ_BUDGET};
@@ -256,8 +256,13 @@ impl EventLoop {
         }
         let key = Key::from_bits(bits);
         let Some(slot) = self.slots.get_mut(key) else { return };
-        let closed = event.is_read_closed() || event.is_error();
-        if slot.connection.on_ready(event.is_readable(), event.is_writable(), closed) {
+        let ready = Readiness {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            closed: event.is_read_closed(),
+            broken: event.is_error(),
+        };
+        if slot.connection.on_ready(ready) {
             self.schedule(key);
         }
     }

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
+use crate::base::chunk::FileRange;
 use crate::base::limits::WRITE_BUDGET;
 use crate::base::send_queue::{Front, SendQueue};
 use crate::base::sys::socket;
@@ -12,45 +13,35 @@ use crate::base::sys::socket;
 /// Slices in one vectored write; more than a page of output ever has.
 const SLICES_MAX: usize = 64;
 
-/// A connection's way to its peer.
-#[derive(Debug)]
-pub enum Transport {
-    /// Plain TCP.
-    Tcp(TcpStream),
-}
+/// A stream socket that never blocks, as a connection uses it: the kernel's, or a simulation's model of one.
+pub trait Socket {
+    /// Reads once; zero is the end. A read that does not fill `buf` has emptied the socket.
+    fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-/// How a write ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// Everything, or as much as one turn may send.
-    Progress,
-    /// The kernel has no room; it will tell when it has.
-    Full,
-}
+    /// Sends from the slices as far as there is room; `more` announces that more follows at once.
+    fn send_slices(&mut self, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize>;
 
-impl Transport {
-    /// The registered socket.
-    pub fn source(&mut self) -> &mut TcpStream {
-        match self {
-            Self::Tcp(stream) => stream,
-        }
-    }
+    /// Sends up to `len` bytes of a file range as far as there is room; zero means that the file ends early.
+    fn send_file(&mut self, range: &FileRange, len: usize) -> io::Result<usize>;
+
+    /// Announces that nothing more will be sent.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// Has the close that follows reset the connection, and throw away what the kernel has not sent.
+    fn reset_on_close(&mut self) -> io::Result<()>;
 
     /// Reads what has arrived; zero is the end.
-    pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => loop {
-                match stream.read(buf) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    result => return result,
-                }
-            },
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.receive(buf) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
         }
     }
 
     /// Sends from the front of `queue` until it is empty, the kernel has no room or the turn's budget is spent.
-    pub fn send(&mut self, queue: &mut SendQueue) -> io::Result<Sent> {
-        let Self::Tcp(stream) = self;
+    fn send(&mut self, queue: &mut SendQueue) -> io::Result<Sent> {
         let mut budget = WRITE_BUDGET as u64;
         while !queue.is_empty() && budget > 0 {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
@@ -58,11 +49,11 @@ impl Transport {
                 Front::Empty => break,
                 Front::Bytes => {
                     let filled = queue.slices(&mut slices);
-                    socket::send(stream, &slices[..filled], queue.file_follows())
+                    self.send_slices(&slices[..filled], queue.file_follows())
                 }
                 Front::File(range) => {
                     let len = usize::try_from(range.len.min(budget)).unwrap_or(WRITE_BUDGET);
-                    match socket::send_file(stream, &*range.file, range.offset, len) {
+                    match self.send_file(range, len) {
                         // The length has been promised, and there is nothing to keep the promise with.
                         Ok(0) => {
                             return Err(io::Error::new(
@@ -86,11 +77,61 @@ impl Transport {
         }
         Ok(Sent::Progress)
     }
+}
 
-    /// Announces that nothing more will be sent.
-    pub fn shutdown_write(&mut self) -> io::Result<()> {
+/// How a write ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Everything, or as much as one turn may send.
+    Progress,
+    /// The kernel has no room; it will tell when it has.
+    Full,
+}
+
+/// A socket of the kernel.
+#[derive(Debug)]
+pub enum Transport {
+    /// Plain TCP.
+    Tcp(TcpStream),
+}
+
+impl Transport {
+    /// The registered socket.
+    pub fn source(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Tcp(stream) => stream,
+        }
+    }
+}
+
+impl Socket for Transport {
+    fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buf),
+        }
+    }
+
+    fn send_slices(&mut self, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => socket::send(stream, slices, more),
+        }
+    }
+
+    fn send_file(&mut self, range: &FileRange, len: usize) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => socket::send_file(stream, &*range.file, range.offset, len),
+        }
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    fn reset_on_close(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => socket::reset_on_close(stream),
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Info {
     pub debug: bool,
     /// Whether OPcache caches scripts. Known once PHP runs.
     pub opcache: bool,
+    /// Whether scripts that run for too long are ours to end. If not, PHP's own timers do it, at a price.
+    pub limits_time: bool,
 }
 
 /// One of PHP's extensions.
@@ -41,6 +43,7 @@ impl Info {
             zts: raw.zts,
             debug: raw.debug,
             opcache: raw.opcache,
+            limits_time: raw.set_timeout,
         }
     }
 }

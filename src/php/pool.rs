@@ -9,11 +9,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::attachment::{Attachment, InterruptSlot};
+use super::alarm::Alarm;
+use super::attachment::Attachment;
 use super::info::Info;
 use super::request::RequestArena;
 use super::runtime::Php;
 use super::sapi::{self, Health};
+use super::slot::Slot;
+use super::watchdog::Watchdog;
 use crate::base::queue::{Consumer, Queue};
 use crate::exchange::{Dispatch, Responder};
 use crate::site::server_vars::ServerOptions;
@@ -40,6 +43,7 @@ pub struct PoolOptions {
 pub struct Pool {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    watchdog: Watchdog,
 }
 
 /// So many threads have not come back: PHP must not be stopped.
@@ -60,7 +64,7 @@ struct Shared {
 #[derive(Debug)]
 struct Worker {
     state: AtomicU8,
-    interrupt: Arc<InterruptSlot>,
+    slot: Arc<Slot>,
 }
 
 /// What a thread does:
@@ -87,15 +91,22 @@ enum State {
 
 impl Pool {
     /// Starts the threads. They run until [`stop`](Self::stop).
-    pub fn start(_php: &Php, options: &PoolOptions) -> io::Result<Self> {
+    pub fn start(php: &Php, options: &PoolOptions) -> io::Result<Self> {
+        if !php.info().limits_time {
+            log::warn!("linked without php-sys's arguments: PHP's own timers limit the time of scripts");
+        }
+        let alarm = Arc::new(Alarm::new());
+        let workers: Vec<_> = (0..threads(options)).map(|_| Worker::new(&alarm)).collect();
+        let slots = workers.iter().map(|worker| Arc::clone(&worker.slot)).collect();
+        let watchdog = Watchdog::start(slots, alarm)?;
         let shared = Arc::new(Shared {
             queue: Queue::new(options.queue_max.max(1)),
             server: options.server.clone(),
-            workers: (0..threads(options)).map(|_| Worker::new()).collect(),
+            workers,
             alive: Mutex::new(0),
             ended: Condvar::new(),
         });
-        let mut pool = Self { shared, threads: Vec::new() };
+        let mut pool = Self { shared, threads: Vec::new(), watchdog };
         for number in 0..pool.shared.workers.len() {
             match pool.spawn(number) {
                 Ok(thread) => pool.threads.push(thread),
@@ -142,6 +153,7 @@ impl Pool {
         for thread in self.threads {
             thread.join().expect("a panic on a PHP thread ends the process");
         }
+        self.watchdog.stop();
         Ok(())
     }
 
@@ -181,7 +193,7 @@ impl Shared {
         let mut arena = RequestArena::default();
         loop {
             worker.enter(State::Starting);
-            let attachment = Attachment::new(Arc::clone(&worker.interrupt));
+            let attachment = Attachment::new(Arc::clone(&worker.slot));
             let health = self.serve(worker, &consumer, &attachment, &mut arena);
             worker.enter(if health == Health::Healthy { State::Stopping } else { State::Unhealthy });
             drop(attachment);
@@ -212,7 +224,7 @@ impl Shared {
     fn interrupt(&self) {
         for worker in &self.workers {
             if worker.is(State::Running) {
-                worker.interrupt.fire();
+                worker.slot.fire();
             }
         }
     }
@@ -229,8 +241,8 @@ impl Shared {
 }
 
 impl Worker {
-    fn new() -> Self {
-        Self { state: AtomicU8::new(State::Starting as u8), interrupt: Arc::default() }
+    fn new(alarm: &Arc<Alarm>) -> Self {
+        Self { state: AtomicU8::new(State::Starting as u8), slot: Arc::new(Slot::new(Arc::clone(alarm))) }
     }
 
     fn enter(&self, state: State) {

@@ -19,8 +19,9 @@ pub(super) fn response<'a>(code: i32, status_line: &[u8], lines: impl Iterator<I
         if name.eq_ignore_ascii_case(b"Status") {
             status = status.or_else(|| parse_status(value));
         } else if response.headers.push(name, value).is_err() {
-            log::warn!(target: "php", "a response has more than 64 KiB of header fields: the rest is left out");
-            break;
+            // Half a head would be worse than none: what is left out may be a cookie or a policy.
+            log::error!(target: "php", "a response has more than 64 KiB of header fields: answered 500 instead");
+            return Response::new(Status::INTERNAL_SERVER_ERROR);
         }
     }
     let (code, reason) = status.unwrap_or_else(|| (u16::try_from(code).unwrap_or(0), b""));

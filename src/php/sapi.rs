@@ -1,17 +1,19 @@
 //! What PHP asks of the server, named as in `sapi_module_struct` (php-src main/SAPI.h), and the execution of one request.
 //!
 //! The callbacks are leaves: none calls into PHP. Each gets the [`Responder`] of the request that the calling thread
-//! executes; nothing else uses it meanwhile.
+//! executes; nothing else uses it meanwhile. Only `set_timeout` is about the thread, and gets its [`Slot`].
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::slice;
+use std::time::Instant;
 
 use php_sys::{ephpm_execute, ephpm_io, ephpm_outcome, ephpm_sapi, ephpm_str};
 
 use super::attachment::Attachment;
 use super::request::ArenaRequest;
 use super::response::{interim, response};
+use super::slot::Slot;
 use crate::exchange::{Aborted, Responder};
 
 /// The callbacks.
@@ -24,6 +26,7 @@ pub(super) const CALLBACKS: ephpm_sapi = ephpm_sapi {
     finish_request: Some(finish_request),
     is_aborted: Some(is_aborted),
     log_message: Some(log_message),
+    set_timeout: Some(set_timeout),
 };
 
 /// Whether a thread may execute another request.
@@ -133,12 +136,19 @@ unsafe extern "C" fn log_message(_exchange: *mut c_void, level: i32, message: *c
     log::log!(target: "php", log_level(level), "{}", String::from_utf8_lossy(message));
 }
 
-/// syslog(3)'s levels in ours. What a script logs itself has LOG_NOTICE.
+unsafe extern "C" fn set_timeout(thread: *mut c_void, seconds: i64, hard_seconds: i64) {
+    // SAFETY: what `Attachment` gave, which keeps it while the thread is attached. It is shared with other threads.
+    let slot = unsafe { &*thread.cast::<Slot>() };
+    slot.limit_time(Instant::now(), seconds, hard_seconds);
+}
+
+/// syslog(3)'s levels in ours. What a script logs itself by `error_log()` has LOG_NOTICE, and is not to be lost when
+/// only warnings are wanted.
 fn log_level(level: i32) -> log::Level {
     match level {
         ..=3 => log::Level::Error,
-        4 => log::Level::Warn,
-        5 | 6 => log::Level::Info,
+        4 | 5 => log::Level::Warn,
+        6 => log::Level::Info,
         7.. => log::Level::Debug,
     }
 }

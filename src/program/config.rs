@@ -9,6 +9,8 @@ mod assignment;
 mod environment;
 mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzz;
 pub(in crate::program) mod nearest;
 pub(in crate::program) mod readers;
 mod settings;
@@ -21,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use assignment::Assignment;
 pub use error::{ConfigError, Origin};
-pub use settings::{Config, KEYS, Key, Logging, Mode, Php, Server, Unset};
+pub use settings::{Cache, Compression, Config, KEYS, Key, Logging, Mode, Php, Server, Unset};
 pub use value::Value;
 
 use readers::size_text;

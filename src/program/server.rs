@@ -15,13 +15,16 @@ use std::time::{Duration, Instant};
 use super::config::Config;
 use super::php_ini::php_ini;
 use crate::base::sys::{process, signal, socket};
+use crate::http::encoder::Levels;
 use crate::net::event_loop::{self, EventLoop, Remote, Shared};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions, StartError};
 use crate::service;
 use crate::service::content::CollectorOptions;
-use crate::site::disk::Disk;
+use crate::site::compression;
+use crate::site::disk::{self, Disk};
 use crate::site::router::{self, Router};
 use crate::site::server_vars::ServerOptions;
+use crate::site::static_files;
 
 /// How often a drain looks whether it is over, or whether it has been told to hurry.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -138,12 +141,21 @@ impl Loops {
         let root = &config.server.document_root;
         let router = Router::new(router::Options {
             index_files: config.server.index_files.clone(),
+            deny_php: config.server.deny_php.clone(),
             ..router::Options::new(root.as_os_str().as_bytes())
         });
-        let shared = Arc::new(Shared { options: loop_options(config), router, dispatch: pool.dispatch() });
+        let compression = Arc::new(compression_options(config));
+        let files = disk::Options {
+            links: config.server.follow_symlinks,
+            cache_rules: Arc::new(config.cache.rules.clone().into()),
+            compression: Arc::clone(&compression),
+        };
+        let options = loop_options(config, compression);
+        let shared = Arc::new(Shared { options, router, dispatch: pool.dispatch() });
         let mut loops = Self { remotes: Vec::new(), threads: Vec::new() };
         for (number, listeners) in listeners.into_iter().enumerate() {
-            if let Err(error) = loops.spawn(number, listeners, Disk::new(root, Instant::now())?, Arc::clone(&shared)) {
+            let disk = Disk::new(root, files.clone(), Instant::now())?;
+            if let Err(error) = loops.spawn(number, listeners, disk, Arc::clone(&shared)) {
                 loops.stop(Instant::now());
                 return Err(error);
             }
@@ -199,7 +211,21 @@ impl Loops {
     }
 }
 
-fn loop_options(config: &Config) -> event_loop::Options {
+fn compression_options(config: &Config) -> compression::Options {
+    let section = &config.compression;
+    compression::Options {
+        enabled: section.enabled,
+        precompressed: section.precompressed,
+        codings: section.codings.clone(),
+        levels: Levels { zstd: section.zstd_level, br: section.br_level, gzip: section.gzip_level },
+        bytes_min: section.bytes_min,
+        file_bytes_max: section.file_bytes_max,
+        cache_bytes: section.cache_bytes_max,
+        types: section.types.clone(),
+    }
+}
+
+fn loop_options(config: &Config, compression: Arc<compression::Options>) -> event_loop::Options {
     let server = &config.server;
     event_loop::Options {
         http: service::context::Options {
@@ -209,6 +235,11 @@ fn loop_options(config: &Config) -> event_loop::Options {
             content_timeout: server.content_timeout,
             write_timeout: server.write_timeout,
             keep_alive_timeout: server.keep_alive_timeout,
+            files: static_files::Options {
+                range_parts_max: server.range_parts_max,
+                codings: compression.codings.clone(),
+            },
+            compression,
         },
         http1: crate::http1::Http1Options {
             head_bytes_max: server.head_bytes_max,

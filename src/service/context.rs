@@ -9,6 +9,7 @@ use crate::exchange::{self, Bell, Dispatch, Handle, Job, Tag};
 use crate::http::date::IMF_FIXDATE_LEN;
 use crate::site::files::Files;
 use crate::site::router::Router;
+use crate::site::{compression, static_files};
 
 /// What a connection needs of its surroundings for one turn.
 pub struct Context<'a> {
@@ -40,6 +41,8 @@ pub struct Options {
     pub content_timeout: Duration,
     pub write_timeout: Duration,
     pub keep_alive_timeout: Duration,
+    pub files: static_files::Options,
+    pub compression: Arc<compression::Options>,
 }
 
 impl Default for Options {
@@ -51,6 +54,8 @@ impl Default for Options {
             content_timeout: limits::CONTENT_TIMEOUT,
             write_timeout: limits::WRITE_TIMEOUT,
             keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
+            files: static_files::Options::default(),
+            compression: Arc::default(),
         }
     }
 }
@@ -61,12 +66,19 @@ pub struct Exchanges {
     bell: Arc<Bell>,
     /// Exchanges whose PHP side is alive; at most the bell's capacity.
     in_flight: usize,
+    /// Shared by the encoders of this loop's responses, which thereby are counted.
+    pub(super) encoders: Arc<()>,
 }
 
 impl Exchanges {
     /// Sends requests through `dispatch` and hears of them through `bell`.
     pub fn new(dispatch: Arc<dyn Dispatch>, bell: Arc<Bell>) -> Self {
-        Self { dispatch, bell, in_flight: 0 }
+        Self { dispatch, bell, in_flight: 0, encoders: Arc::new(()) }
+    }
+
+    /// How many requests are on the way; at most the bell's capacity.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
     /// Takes note that PHP is done with one exchange.

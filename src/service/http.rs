@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
+use super::compression::{Compression, Ready};
 use super::content::{CollectError, Collector};
 use super::context::Context;
 use crate::base::chunk::Chunk;
@@ -33,7 +34,7 @@ pub struct Http {
     streams: Vec<Stream>,
     timers: Timers<TIMERS>,
     ending: Ending,
-    /// The last [`process`](Self::process) stopped because the send queue was full.
+    /// The last [`process`](Self::process) stopped because the send queue was full, or because it had worked enough.
     stalled: bool,
 }
 
@@ -53,7 +54,7 @@ enum State {
     /// The peer's content, for a script.
     Content { request: Request, script: Script, collector: Collector },
     /// PHP's response.
-    Php { handle: Handle, head: Head },
+    Php { handle: Handle, head: Head, compression: Compression },
 }
 
 /// How far PHP's response has come.
@@ -104,8 +105,7 @@ impl Http {
     pub fn process(&mut self, inbox: &mut BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
         self.expire(inbox, out, cx);
         loop {
-            self.pull(out, cx);
-            self.stalled = out.len() >= limits::SEND_QUEUE_HIGH;
+            self.stalled = self.pull(out, cx) || out.len() >= limits::SEND_QUEUE_HIGH;
             if self.stalled || self.ending != Ending::Open {
                 return;
             }
@@ -125,7 +125,8 @@ impl Http {
         let awaiting = self.protocol.awaiting(inbox);
         for (timer, applies, timeout) in [
             (Timer::KeepAlive as usize, awaiting == Awaiting::Request && out.is_empty(), cx.options.keep_alive_timeout),
-            (Timer::Head as usize, awaiting == Awaiting::Head, cx.options.head_timeout),
+            // What waits behind a full send queue waits for us.
+            (Timer::Head as usize, awaiting == Awaiting::Head && !self.stalled, cx.options.head_timeout),
             (
                 Timer::Content as usize,
                 matches!(awaiting, Awaiting::Content | Awaiting::Discard),
@@ -167,19 +168,16 @@ impl Http {
     /// All that the peer will ever send has been received. Requests that it sent before are still served.
     pub fn eof(&mut self) {
         self.protocol.eof();
-        self.streams.retain(|stream| !matches!(stream.state, State::Content { .. }));
         self.hang_up();
     }
 
-    /// The peer has closed its side while PHP is at work for it: then the request is aborted, as nginx does it, since a
-    /// client that leaves and one that only half-closes look the same. True if there was such a request.
-    pub fn hang_up(&mut self) -> bool {
-        let aborted = !self.streams.is_empty();
-        if aborted {
-            self.streams.clear();
-            self.ending = Ending::Cut;
+    /// The peer has closed its side while PHP may be at work for it: then the request is aborted, as nginx does it, since
+    /// a client that leaves and one that only half-closes look the same. Earlier responses are still sent.
+    pub fn hang_up(&mut self) {
+        // Content that is still collected may be complete in the inbox.
+        for stream in self.streams.extract_if(.., |stream| matches!(stream.state, State::Php { .. })) {
+            self.protocol.reset(stream.id);
         }
-        aborted
     }
 
     /// Lets the requests under way end, and no other begin.
@@ -189,7 +187,13 @@ impl Http {
 
     fn on_event(&mut self, event: Event, out: &mut SendQueue, cx: &mut Context<'_>) {
         match event {
-            Event::Request(id, request) => self.on_request(id, request, out, cx),
+            Event::Request(id, request) => {
+                // What was waited for has come. What is waited for after this turn may be the same again, anew.
+                for timer in [Timer::KeepAlive, Timer::Head, Timer::Content] {
+                    self.timers.clear(timer as usize);
+                }
+                self.on_request(id, request, out, cx);
+            }
             Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),
             Event::EndOfContent(id) => self.on_end_of_content(id, out, cx),
             Event::Invalid(id, error) => {
@@ -262,50 +266,59 @@ impl Http {
             Ok(content) => content,
             Err(error) => return self.refuse_content(id, &error, out, cx),
         };
+        let compression = Compression::new(&request, &cx.options.compression);
         let job = Job { request, script, peer: self.peer, content, received_at: cx.wall };
         match cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 }) {
             Some(handle) => {
                 let queued_until = cx.now + cx.options.queue_timeout;
                 self.timers.set_once(Timer::Queue as usize, || queued_until);
-                self.streams.push(Stream { id, state: State::Php { handle, head: Head::Awaited { queued_until } } });
+                let head = Head::Awaited { queued_until };
+                self.streams.push(Stream { id, state: State::Php { handle, head, compression } });
             }
             None => self.send_busy(id, out, cx),
         }
     }
 
-    /// Pulls what PHP has produced while the send queue has room.
-    fn pull(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
-        let mut index = 0;
+    /// Pulls what PHP has produced while the send queue has room. True if there may be more although it has: what is
+    /// encoded fills the queue slowly, and others want a turn.
+    fn pull(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
+        let (mut index, mut budget) = (0, limits::PULL_BUDGET);
         while index < self.streams.len() {
-            if self.pull_stream(index, out, cx) {
+            if self.pull_stream(index, &mut budget, out, cx) {
                 index += 1;
             } else {
                 self.streams.swap_remove(index);
             }
         }
+        budget == 0
     }
 
     /// Pulls from one stream; false when its response is over.
-    fn pull_stream(&mut self, index: usize, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
-        while out.len() < limits::SEND_QUEUE_HIGH {
+    fn pull_stream(&mut self, index: usize, budget: &mut usize, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
+        while out.len() < limits::SEND_QUEUE_HIGH && *budget > 0 {
             let Stream { id, state } = &mut self.streams[index];
             let id = *id;
-            let State::Php { handle, head } = state else { return true };
-            match handle.poll() {
-                Pull::Pending => return true,
+            let State::Php { handle, head, compression } = state else { return true };
+            let (ready, is_over) = match handle.poll() {
+                Pull::Pending => {
+                    let ready = compression.flush();
+                    self.send_ready(id, ready, out, cx);
+                    return true;
+                }
                 Pull::Interim(response) => {
                     self.protocol.send_response(id, response, ContentLength::Unknown, cx.date, out);
+                    continue;
                 }
                 Pull::Head(response, length) => {
                     *head = Head::Sent;
-                    self.protocol.send_response(id, response, length, cx.date, out);
+                    (compression.start(response, length, &cx.options.compression, &cx.exchanges.encoders), false)
                 }
-                Pull::Content(bytes) => self.protocol.send_content(id, Chunk::Bytes(bytes), out),
-                Pull::End => {
-                    self.protocol.finish(id, out);
-                    return false;
+                Pull::Content(bytes) => {
+                    *budget = budget.saturating_sub(bytes.len());
+                    (compression.write(bytes), false)
                 }
-                Pull::Failed if matches!(head, Head::Sent) => {
+                Pull::End => (compression.finish(), true),
+                Pull::Failed if matches!(head, Head::Sent) && !compression.holds_head() => {
                     log::warn!("{}: a response was cut because PHP did not complete it", self.peer.remote);
                     self.protocol.reset(id);
                     return false;
@@ -314,21 +327,34 @@ impl Http {
                     self.send_error(id, Status::INTERNAL_SERVER_ERROR, None, out, cx);
                     return false;
                 }
+            };
+            self.send_ready(id, ready, out, cx);
+            if is_over {
+                self.protocol.finish(id, out);
+                return false;
             }
         }
         true
     }
 
+    fn send_ready(&mut self, id: StreamId, ready: Ready, out: &mut SendQueue, cx: &Context<'_>) {
+        if let Some((response, length)) = ready.head {
+            self.protocol.send_response(id, response, length, cx.date, out);
+        }
+        if let Some(content) = ready.content {
+            self.protocol.send_content(id, Chunk::Bytes(content), out);
+        }
+    }
+
     fn send_file(&mut self, id: StreamId, request: &Request, path: &[u8], out: &mut SendQueue, cx: &mut Context<'_>) {
-        let file = match cx.files.open(path) {
-            Ok(file) => file,
+        let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
+        let reply = match static_files::answer(request, path, cx.files, &cx.options.files, seconds) {
+            Ok(reply) => reply,
             Err(error) => return self.send_error(id, error.status(), None, out, cx),
         };
-        let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
-        let reply = static_files::respond(request, &file, seconds);
         self.protocol.send_response(id, reply.response, reply.length, cx.date, out);
-        if let Some(content) = reply.content {
-            self.protocol.send_content(id, content, out);
+        for chunk in reply.content.into_iter().chain(reply.parts) {
+            self.protocol.send_content(id, chunk, out);
         }
         self.protocol.finish(id, out);
     }
@@ -366,7 +392,8 @@ impl Http {
         if self.timers.take_expired(Timer::Write as usize, cx.now) {
             self.ending = Ending::Cut;
         }
-        if self.timers.take_expired(Timer::KeepAlive as usize, cx.now) {
+        // A request that comes at the last moment is served.
+        if self.timers.take_expired(Timer::KeepAlive as usize, cx.now) && self.protocol.is_idle(inbox) {
             self.ending = Ending::Close;
         }
         let late = [Timer::Head, Timer::Content].map(|timer| self.timers.take_expired(timer as usize, cx.now));
@@ -383,7 +410,7 @@ impl Http {
     fn expire_queued(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
         let (mut index, mut next) = (0, None);
         while let Some(Stream { id, state }) = self.streams.get_mut(index) {
-            if let State::Php { handle, head: Head::Awaited { queued_until } } = state {
+            if let State::Php { handle, head: Head::Awaited { queued_until }, .. } = state {
                 if *queued_until > cx.now {
                     next = next.into_iter().chain(handle.is_queued().then_some(*queued_until)).min();
                 } else if handle.cancel() {

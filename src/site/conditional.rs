@@ -19,7 +19,7 @@ pub enum Outcome {
 /// What tells one state of a representation from another.
 #[derive(Debug, Clone, Copy)]
 pub struct Validators<'a> {
-    /// The strong entity tag, quotes included.
+    /// The entity tag: quotes included, and `W/` if it is weak.
     pub etag: &'a [u8],
     /// When it was last modified, in seconds since 1970.
     pub modified_seconds: i64,
@@ -61,6 +61,7 @@ pub fn range_applies(headers: &Headers, validators: Validators<'_>, now_seconds:
     let mut lines = headers.get_all("If-Range");
     match (lines.next(), lines.next()) {
         (None, _) => true,
+        // Equal, and strong both of them.
         (Some(tag), None) if tag.starts_with(b"\"") => tag == validators.etag,
         // A date is a strong validator once the second that it names is over (RFC 9110 §8.8.2.2).
         (Some(value), None) => {
@@ -82,10 +83,11 @@ enum Comparison {
 
 /// Whether an entity tag of the field, or `*`, matches ours.
 fn any_matches(headers: &Headers, name: &str, etag: &[u8], comparison: Comparison) -> bool {
+    let (is_weak, opaque) = etag.strip_prefix(b"W/").map_or((false, etag), |opaque| (true, opaque));
     headers.get_all(name).any(|value| {
         value == b"*"
             || EntityTags { rest: value }
-                .any(|tag| tag.opaque == etag && (comparison == Comparison::Weak || !tag.is_weak))
+                .any(|tag| tag.opaque == opaque && (comparison == Comparison::Weak || !(tag.is_weak || is_weak)))
     })
 }
 
@@ -143,8 +145,26 @@ mod tests {
     const NOW: i64 = 1_795_000_000;
 
     fn check(method: &str, fields: &[(&str, &str)]) -> Outcome {
-        let validators = Validators { etag: b"\"a,b\"", modified_seconds: MODIFIED_SECONDS };
+        check_tag(b"\"a,b\"", method, fields)
+    }
+
+    fn check_tag(etag: &[u8], method: &str, fields: &[(&str, &str)]) -> Outcome {
+        let validators = Validators { etag, modified_seconds: MODIFIED_SECONDS };
         evaluate(&request(method, "/", fields), validators, NOW)
+    }
+
+    #[test]
+    fn rules_50_and_51_a_weak_tag_of_ours_matches_weakly() {
+        for (fields, wanted) in [
+            (&[("If-None-Match", "W/\"x\"")][..], NotModified),
+            (&[("If-None-Match", "\"x\"")], NotModified),
+            (&[("If-None-Match", "\"y\"")], Proceed),
+            (&[("If-Match", "W/\"x\"")], PreconditionFailed),
+            (&[("If-Match", "\"x\"")], PreconditionFailed),
+            (&[("If-Match", "*")], Proceed),
+        ] {
+            assert_eq!(check_tag(b"W/\"x\"", "GET", fields), wanted, "{fields:?}");
+        }
     }
 
     #[test]
@@ -217,5 +237,10 @@ mod tests {
             assert!(!applies(value, NOW), "{value}");
         }
         assert!(!applies(MODIFIED, MODIFIED_SECONDS), "the second is not over");
+        for value in ["W/\"e\"", "\"e\""] {
+            let validators = Validators { etag: b"W/\"e\"", modified_seconds: MODIFIED_SECONDS };
+            let headers = request("GET", "/", &[("If-Range", value)]).headers;
+            assert!(!range_applies(&headers, validators, NOW), "{value}: ours is weak");
+        }
     }
 }

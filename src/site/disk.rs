@@ -8,40 +8,62 @@
 //! they are compared again on every request. The root is a directory held open, and looked up again every second, so
 //! that a deployment may switch a link.
 
-use std::fs::File;
+mod coded;
+mod load;
+
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-
+use self::coded::{CodedFiles, Original};
+use self::load::is_settled;
+use super::cache_control::CacheRules;
+use super::compression;
 use super::file_cache::{Cached, FileCache, Limits};
-use super::files::{Files, Kind, OpenError, OpenFile, Stored};
+use super::files::{Files, Kind, OpenError, OpenFile};
+use crate::base::sys::confine::{self, Links};
 use crate::base::sys::file::{Directory, FileStatus, FileType, is_out_of_descriptors, is_unreachable};
+use crate::http::coding::Coding;
 
 /// How long what was learnt of a path is believed.
 pub const TTL: Duration = Duration::from_secs(1);
 /// How long a missing path is believed to be missing.
 pub const MISSING_TTL: Duration = Duration::from_millis(100);
-/// Files up to this size are held in memory. Beyond it sendfile is cheaper than the memory.
-pub const MEMORY_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Bounds of each of the cache's two generations. 4,096 names serve a large site; 1,000 open files fit the limit that
 /// a process has on any system where it may raise it.
 const LIMITS: Limits = Limits { entries: 2048, memory: 16 * 1024 * 1024, files: 500, age: Duration::from_secs(30) };
-/// The coarsest step of a file's time stamps in common use. A file that changed a shorter while ago may change again
-/// and look the same.
-const TIMESTAMP_STEP: Duration = Duration::from_millis(20);
-/// How often a file that changes while it is read is read again.
-const READ_ATTEMPTS: u32 = 3;
+/// How often the log is told that links are refused.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What a disk is to know of a site.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which symbolic links are followed.
+    pub links: Links,
+    /// Which files carry which `Cache-Control`.
+    pub cache_rules: Arc<CacheRules>,
+    /// Which files are had in a coding.
+    pub compression: Arc<compression::Options>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { links: Links::Owner, cache_rules: Arc::default(), compression: Arc::default() }
+    }
+}
 
 /// The files below a document root.
 #[derive(Debug)]
 pub struct Disk {
     root: Root,
     cache: FileCache<Entry>,
+    /// The same files in codings.
+    coded: CodedFiles,
+    cache_rules: Arc<CacheRules>,
     now: Instant,
+    /// When the log was last told of a refused link.
+    refusal_logged_at: Option<Instant>,
 }
 
 /// What is known of a path.
@@ -52,6 +74,8 @@ struct Entry {
     status: Option<FileStatus>,
     /// The file, if it has been asked for.
     file: Option<OpenFile>,
+    /// What `file` offers has been looked up since it was examined.
+    is_offer_known: bool,
     /// The file had stood still for so long that its next change will show in its status.
     is_settled: bool,
     checked_at: Instant,
@@ -59,26 +83,34 @@ struct Entry {
 
 impl Disk {
     /// Opens the document root.
-    pub fn new(document_root: &Path, now: Instant) -> io::Result<Self> {
-        let root = Root::open(document_root, now)?;
-        Ok(Self { root, cache: FileCache::new(LIMITS, now), now })
+    pub fn new(document_root: &Path, options: Options, now: Instant) -> io::Result<Self> {
+        Ok(Self {
+            root: Root::open(document_root, options.links, now)?,
+            cache: FileCache::new(LIMITS, now),
+            coded: CodedFiles::new(options.compression, LIMITS, now),
+            cache_rules: options.cache_rules,
+            now,
+            refusal_logged_at: None,
+        })
     }
 
     /// Tells the time, which never runs backwards, and forgets what has not been used for long.
     pub fn tick(&mut self, now: Instant) {
         self.now = now;
         self.cache.expire(now);
+        self.coded.tick(now);
     }
 
     /// When [`tick`](Self::tick) has something to forget, so that a file which was deleted long ago does not take space
     /// because it is still open here. `None` if nothing is held.
     pub fn deadline(&self) -> Option<Instant> {
-        self.cache.expires_at()
+        self.cache.expires_at().into_iter().chain(self.coded.expires_at()).min()
     }
 
     /// Closes the files that are held open and forgets everything: for when file descriptors run out.
     pub fn shed(&mut self) {
         self.cache.clear();
+        self.coded.clear();
     }
 
     /// Asks the file system what lies at `path`, and keeps the file that is held if it is still the same.
@@ -87,12 +119,16 @@ impl Disk {
         let previous = self.cache.remove(path);
         let (kind, status) = match self.root.directory.status_of(path) {
             Ok(status) => (kind_of(status.file_type), Some(status)),
-            Err(error) => (kind_of_error(&error), None),
+            Err(error) => {
+                self.log_refusal(path, &error);
+                (kind_of_error(&error), None)
+            }
         };
         let held = previous.filter(|previous| previous.is_settled && previous.status == status);
         let is_settled = held.is_some();
         let file = held.and_then(|previous| previous.file);
-        self.cache.insert(path, Entry { kind, status, file, is_settled, checked_at: self.now });
+        let entry = Entry { kind, status, file, is_offer_known: false, is_settled, checked_at: self.now };
+        self.cache.insert(path, entry);
         kind
     }
 
@@ -108,16 +144,15 @@ impl Disk {
             result => result,
         };
         let file = file.map_err(|error| open_error(&error))?;
-        let (status, content) = read(file).map_err(|error| open_error(&error))?.ok_or(OpenError::NotFound)?;
-        let len = match &content {
-            Stored::Memory(bytes) => bytes.len() as u64,
-            Stored::File(_) => status.len,
-        };
-        let file = OpenFile::new(path, content, len, (status.modified.seconds, status.modified.nanos));
+        let loaded = load::read(file).map_err(|error| open_error(&error))?.ok_or(OpenError::NotFound)?;
+        let (status, len) = (loaded.status, loaded.len());
+        let modified = (status.modified.seconds, status.modified.nanos);
+        let file = OpenFile::new(path, loaded.content, len, modified, self.cache_rules.of(path));
         let entry = Entry {
             kind: Kind::File,
             status: Some(status),
             file: Some(file.clone()),
+            is_offer_known: false,
             is_settled: is_settled(&status, SystemTime::now()),
             checked_at: self.now,
         };
@@ -125,10 +160,32 @@ impl Disk {
         Ok(file)
     }
 
+    /// Looks up the codings of a file that has just been examined.
+    fn look_for_codings(&mut self, path: &[u8], file: OpenFile) -> OpenFile {
+        let Some(mut entry) = self.cache.remove(path) else { return file };
+        let Some(status) = entry.status else { return file };
+        let original = Original { file: &file, status: &status, is_settled: entry.is_settled };
+        let offer = self.coded.offer(path, &original, &self.root.directory);
+        let file = file.with_offer(offer);
+        entry.file = Some(file.clone());
+        entry.is_offer_known = true;
+        self.cache.insert(path, entry);
+        file
+    }
+
+    /// Tells the owner of the site why a file is not found that is plainly there; but not a thousand times.
+    fn log_refusal(&mut self, path: &[u8], error: &io::Error) {
+        let is_due = |at: Instant| self.now.saturating_duration_since(at) >= REFUSAL_LOG_INTERVAL;
+        if confine::is_refused(error) && self.refusal_logged_at.is_none_or(is_due) {
+            self.refusal_logged_at = Some(self.now);
+            log::warn!("{}: refused, a symbolic link that server.follow_symlinks does not allow", path.escape_ascii());
+        }
+    }
+
     /// Forgets everything if the document root is another directory than it was.
     fn follow_root(&mut self) {
         if self.root.has_moved(self.now) {
-            self.cache.clear();
+            self.shed();
         }
     }
 }
@@ -146,10 +203,17 @@ impl Files for Disk {
         if !is_fresh {
             self.examine(path);
         }
-        match self.cache.look(path, Entry::held).flatten() {
-            Some(file) => Ok(file),
-            None => self.load(path),
+        match self.cache.look(path, |entry| entry.held().zip(Some(entry.is_offer_known))).flatten() {
+            Some((file, true)) => Ok(file),
+            Some((file, false)) => Ok(self.look_for_codings(path, file)),
+            None => self.load(path).map(|file| self.look_for_codings(path, file)),
         }
+    }
+
+    fn open_coded(&mut self, path: &[u8], coding: Coding) -> Option<OpenFile> {
+        let known = self.cache.look(path, |entry| Some((entry.file.clone()?, entry.status?, entry.is_settled)));
+        let (file, status, is_settled) = known.flatten()?;
+        self.coded.open(path, coding, &Original { file: &file, status: &status, is_settled }, &self.root.directory)
     }
 }
 
@@ -162,20 +226,13 @@ impl Entry {
     /// The file that is held, unless it has changed under our descriptor.
     fn held(&self) -> Option<OpenFile> {
         let file = self.file.as_ref()?;
-        match file.file() {
-            Some(open) if FileStatus::of(open).ok() != self.status => None,
-            _ => Some(file.clone()),
-        }
+        is_unchanged(file, self.status.as_ref()).then(|| file.clone())
     }
 }
 
 impl Cached for Entry {
     fn memory(&self) -> usize {
-        match &self.file {
-            Some(file) if file.file().is_none() => file.metadata().len as usize + size_of_val(file.metadata()),
-            Some(file) => size_of_val(file.metadata()),
-            None => 0,
-        }
+        self.file.as_ref().map_or(0, OpenFile::memory)
     }
 
     fn files(&self) -> usize {
@@ -195,8 +252,8 @@ struct Root {
 }
 
 impl Root {
-    fn open(path: &Path, now: Instant) -> io::Result<Self> {
-        let directory = Directory::open(path)?;
+    fn open(path: &Path, links: Links, now: Instant) -> io::Result<Self> {
+        let directory = Directory::open(path, links)?;
         let status = directory.status()?;
         Ok(Self { path: path.to_owned(), directory, status, checked_at: now, is_lost: false })
     }
@@ -208,7 +265,7 @@ impl Root {
             return false;
         }
         self.checked_at = now;
-        match Self::open(&self.path, now) {
+        match Self::open(&self.path, self.directory.links(), now) {
             Ok(root) => {
                 let has_moved = !root.status.is_same_file(&self.status);
                 if has_moved {
@@ -227,46 +284,9 @@ impl Root {
     }
 }
 
-/// Examines an open file and reads it if it is small; `None` if it is no regular file. Of a file that never stands
-/// still, what was there at first is served.
-fn read(file: File) -> io::Result<Option<(FileStatus, Stored)>> {
-    let mut attempts = 0;
-    loop {
-        let status = FileStatus::of(&file)?;
-        if status.file_type != FileType::Regular {
-            return Ok(None);
-        }
-        if status.len > MEMORY_FILE_BYTES_MAX {
-            return Ok(Some((status, Stored::File(Arc::new(file)))));
-        }
-        let bytes = read_front(&file, status.len as usize)?;
-        attempts += 1;
-        if attempts == READ_ATTEMPTS || FileStatus::of(&file)? == status {
-            return Ok(Some((status, Stored::Memory(Bytes::from(bytes)))));
-        }
-    }
-}
-
-/// The first `len` bytes, or as many as there are.
-fn read_front(file: &File, len: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
-    let mut read = 0;
-    while read < len {
-        match file.read_at(&mut bytes[read..], read as u64) {
-            Ok(0) => break,
-            Ok(n) => read += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(read);
-    Ok(bytes)
-}
-
-/// Whether the file's next change will show in its status, because its last one was long enough ago.
-fn is_settled(status: &FileStatus, now: SystemTime) -> bool {
-    let changed = Duration::new(u64::try_from(status.changed.seconds).unwrap_or(0), status.changed.nanos);
-    now.duration_since(SystemTime::UNIX_EPOCH + changed).is_ok_and(|age| age > TIMESTAMP_STEP)
+/// Whether what is held is still what `status` describes. A descriptor is asked, memory needs not to be.
+fn is_unchanged(file: &OpenFile, status: Option<&FileStatus>) -> bool {
+    file.file().is_none_or(|open| FileStatus::of(open).ok().as_ref() == status)
 }
 
 fn kind_of(file_type: FileType) -> Kind {
@@ -289,7 +309,7 @@ fn open_error(error: &io::Error) -> OpenError {
         OpenError::NotFound
     } else if is_out_of_descriptors(error) {
         OpenError::TooManyFiles
-    } else if error.kind() == io::ErrorKind::PermissionDenied {
+    } else if error.kind() == io::ErrorKind::PermissionDenied || confine::is_refused(error) {
         OpenError::Denied
     } else {
         OpenError::Other

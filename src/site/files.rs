@@ -7,17 +7,33 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::chunk::{Chunk, FileRange};
+use crate::http::coding::{Coding, Codings};
 use crate::http::date;
 use crate::http::status::Status;
 
 /// Looks up paths below the document root. A path is decoded, resolved, and begins with a slash; it has no slash at
-/// its end, but for the root's. Symbolic links are followed.
+/// its end, but for the root's. Symbolic links are followed as the site's owner wants it.
 pub trait Files {
     /// What lies at `path`.
     fn kind(&mut self, path: &[u8]) -> Kind;
 
     /// Opens the regular file at `path`.
     fn open(&mut self, path: &[u8]) -> Result<OpenFile, OpenError>;
+
+    /// Opens the same file in one of the codings that [`open`](Self::open) has [offered](OpenFile::offer). None if that
+    /// cannot be had after all. Where nothing is offered there is nothing to open.
+    fn open_coded(&mut self, _path: &[u8], _coding: Coding) -> Option<OpenFile> {
+        None
+    }
+}
+
+/// The codings that a file can be had in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offer {
+    /// Which ones.
+    pub codings: Codings,
+    /// They are made when they are wanted; otherwise they lie beside the file.
+    pub is_made: bool,
 }
 
 /// What lies at a path.
@@ -29,7 +45,7 @@ pub enum Kind {
     Directory,
     /// Something that is never served: a FIFO, a socket, a device.
     Other,
-    /// We may not look, or the file system has failed.
+    /// We may not look, a symbolic link may not be followed, or the file system has failed.
     Denied,
     /// Nothing, or nothing that a path can reach: names too long, links that turn in a circle.
     Missing,
@@ -40,7 +56,7 @@ pub enum Kind {
 pub enum OpenError {
     /// There is no regular file (any more).
     NotFound,
-    /// We may not read it.
+    /// We may not read it, or not by this way.
     Denied,
     /// The process or the system has no file descriptor left.
     TooManyFiles,
@@ -65,6 +81,7 @@ impl OpenError {
 pub struct OpenFile {
     content: Stored,
     metadata: Arc<Metadata>,
+    offer: Offer,
 }
 
 /// Where the content of a file is.
@@ -85,17 +102,21 @@ pub struct Metadata {
     pub modified_seconds: i64,
     /// `Last-Modified`.
     pub last_modified: [u8; date::IMF_FIXDATE_LEN],
-    /// `ETag`: strong, quotes included. Made of the time of modification and the length, so that it is the same on
-    /// every host that serves a copy.
+    /// `ETag`, quotes included. Made of the time of modification, the length and the coding, so that it is the same on
+    /// every host that serves a copy. Weak for what we have encoded ourselves: another version may do it otherwise.
     pub etag: String,
-    /// `Content-Type`.
+    /// `Content-Type`; of the content without its coding.
     pub content_type: String,
+    /// `Content-Encoding`.
+    pub coding: Option<Coding>,
+    /// `Cache-Control`, if a rule says something.
+    pub cache_control: Option<Arc<str>>,
 }
 
 impl OpenFile {
     /// A file of `len` bytes that was last modified at `modified`, seconds and nanoseconds since 1970. Its type is
     /// guessed from `path`.
-    pub fn new(path: &[u8], content: Stored, len: u64, modified: (i64, u32)) -> Self {
+    pub fn new(path: &[u8], content: Stored, len: u64, modified: (i64, u32), cache_control: Option<Arc<str>>) -> Self {
         let (modified_seconds, nanos) = modified;
         let metadata = Metadata {
             len,
@@ -103,8 +124,58 @@ impl OpenFile {
             last_modified: date::format(modified_seconds),
             etag: format!("\"{modified_seconds:x}.{nanos:x}-{len:x}\""),
             content_type: content_type(path),
+            coding: None,
+            cache_control,
         };
-        Self { content, metadata: Arc::new(metadata) }
+        Self { content, metadata: Arc::new(metadata), offer: Offer::default() }
+    }
+
+    /// This file in a coding, as it lies beside it: a file of its own, with its own length and time.
+    pub(super) fn beside(&self, coding: Coding, content: Stored, len: u64, modified: (i64, u32)) -> Self {
+        let (modified_seconds, nanos) = modified;
+        let metadata = Metadata {
+            len,
+            modified_seconds,
+            last_modified: date::format(modified_seconds),
+            etag: format!("\"{modified_seconds:x}.{nanos:x}-{len:x}-{}\"", coding.name()),
+            ..self.coded(coding)
+        };
+        Self { content, metadata: Arc::new(metadata), offer: Offer::default() }
+    }
+
+    /// This file in a coding that was just made of it.
+    pub(super) fn made(&self, coding: Coding, content: Bytes) -> Self {
+        let opaque = self.metadata.etag.trim_end_matches('"');
+        let metadata = Metadata {
+            len: content.len() as u64,
+            etag: format!("W/{opaque}-{}\"", coding.name()),
+            ..self.coded(coding)
+        };
+        Self { content: Stored::Memory(content), metadata: Arc::new(metadata), offer: Offer::default() }
+    }
+
+    /// What stays the same in a coding.
+    fn coded(&self, coding: Coding) -> Metadata {
+        Metadata {
+            len: self.metadata.len,
+            modified_seconds: self.metadata.modified_seconds,
+            last_modified: self.metadata.last_modified,
+            etag: String::new(),
+            content_type: self.metadata.content_type.clone(),
+            coding: Some(coding),
+            cache_control: self.metadata.cache_control.clone(),
+        }
+    }
+
+    /// The same file, which can be had in these codings as well.
+    pub(super) fn with_offer(mut self, offer: Offer) -> Self {
+        self.offer = offer;
+        self
+    }
+
+    /// The codings that it can be had in, too.
+    pub fn offer(&self) -> Offer {
+        self.offer
     }
 
     /// What is told about it.
@@ -118,6 +189,19 @@ impl OpenFile {
             Stored::File(file) => Some(file),
             Stored::Memory(_) => None,
         }
+    }
+
+    /// The content, if it is held in memory.
+    pub(super) fn bytes(&self) -> Option<&Bytes> {
+        match &self.content {
+            Stored::Memory(bytes) => Some(bytes),
+            Stored::File(_) => None,
+        }
+    }
+
+    /// The bytes of memory that it takes.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes().map_or(0, Bytes::len) + size_of_val(self.metadata())
     }
 
     /// `len` bytes from `offset` on; both together at most the length.
@@ -184,13 +268,26 @@ mod tests {
 
     #[test]
     fn an_etag_tells_length_and_time_apart() {
-        let etag =
-            |len, modified| OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified).metadata().etag.clone();
+        let etag = |len, modified| {
+            OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified, None).metadata().etag.clone()
+        };
         assert_eq!(etag(0xabc, (0x5000_0000, 0x1234)), "\"50000000.1234-abc\"");
         let all = [etag(1, (1, 1)), etag(11, (1, 1)), etag(1, (1, 11)), etag(1, (11, 1)), etag(1, (-1, 1))];
         for (index, one) in all.iter().enumerate() {
             assert!(!all[index + 1..].contains(one), "{one}");
             assert!(one.bytes().all(|byte| byte == b'"' || byte.is_ascii_graphic()));
+        }
+    }
+
+    #[test]
+    fn rule_54_an_etag_tells_codings_apart() {
+        let file = OpenFile::new(b"/a.css", Stored::Memory(Bytes::from_static(b"0123456789")), 10, (1, 2), None);
+        let made = file.made(Coding::Br, Bytes::from_static(b"0123"));
+        assert_eq!((made.metadata().etag.as_str(), made.metadata().len), ("W/\"1.2-a-br\"", 4));
+        let beside = file.beside(Coding::Gzip, Stored::Memory(Bytes::from_static(b"0123")), 4, (3, 4));
+        assert_eq!((beside.metadata().etag.as_str(), beside.metadata().len), ("\"3.4-4-gzip\"", 4));
+        for coded in [made, beside] {
+            assert_eq!(coded.metadata().content_type, "text/css; charset=utf-8");
         }
     }
 }

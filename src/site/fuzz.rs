@@ -1,5 +1,9 @@
 //! Properties of the site layer for any input: run by the fuzzer, and here over random bytes.
 
+mod ranges;
+
+pub use ranges::ranges;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 

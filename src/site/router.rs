@@ -3,7 +3,8 @@
 //! In this order: a script, exactly `.php`, with what follows it as `PATH_INFO`; a file; a directory's index file,
 //! after a redirect to the slash; the front controller. A missing `/x.php` goes to the front controller like any other
 //! missing path, and a directory without an index file counts as missing. Names that would disclose something are 404
-//! ([`MappedPath::is_hidden`] without a look at the disk, PHP's relatives if they exist). The router knows neither the
+//! ([`MappedPath::is_hidden`] without a look at the disk, PHP's relatives if they exist), and so are scripts where none
+//! are run. The router knows neither the
 //! disk nor PHP.
 
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Options {
     pub index_files: Vec<String>,
     /// The script that answers for what does not exist, as a path below the document root with its slash.
     pub front_controller: String,
+    /// Paths below which no script is run, each with a slash at its start and its end: where uploads are kept.
+    pub deny_php: Vec<String>,
 }
 
 impl Options {
@@ -39,6 +42,7 @@ impl Options {
             document_root: document_root.into(),
             index_files: vec!["index.php".to_owned(), "index.html".to_owned()],
             front_controller: "/index.php".to_owned(),
+            deny_php: vec!["/wp-content/uploads/".to_owned()],
         }
     }
 }
@@ -64,7 +68,7 @@ pub enum Route {
         /// `Location`: one slash and a name, never an authority, and the query as it was sent.
         location: Vec<u8>,
     },
-    /// 200 without content to OPTIONS of a file or of the server.
+    /// 204 to OPTIONS of a file or of the server.
     Options {
         /// `Allow`.
         allow: &'static str,
@@ -97,6 +101,8 @@ impl Router {
             return error(Status::NOT_FOUND);
         }
         match self.find(&path, files) {
+            // Not 403: whether there is a script is nobody's business.
+            Found::Script { name, .. } if self.denies(&name) => error(Status::NOT_FOUND),
             Found::Script { name, path_info } => self.script(name, path_info),
             Found::File(_) if request.method == Method::Options => Route::Options { allow: FILE_METHODS },
             Found::File(path) if request.method.is_get_or_head() => Route::File { path },
@@ -151,6 +157,11 @@ impl Router {
             Kind::Denied => error(Status::FORBIDDEN),
             Kind::Directory | Kind::Other | Kind::Missing => error(Status::NOT_FOUND),
         }
+    }
+
+    /// Whether this script is not run because of where it lies.
+    fn denies(&self, name: &[u8]) -> bool {
+        self.options.deny_php.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
     }
 
     fn script(&self, name: Vec<u8>, path_info: Vec<u8>) -> Route {

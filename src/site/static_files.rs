@@ -1,14 +1,32 @@
-//! The answer of a file to GET and HEAD: RFC 9110 §8 metadata, §13 preconditions, §14 a single range. Pure: the file
-//! has been opened, and its content leaves as a description ([`Chunk`]). Framing and `Date` are the protocol's.
+//! The answer of a file to GET and HEAD: RFC 9110 §8 metadata, §12 codings, §13 preconditions, §14 ranges, in the order
+//! of §13.2.2. Pure: the file has been opened, and its content leaves as a description ([`Chunk`]). Framing and `Date`
+//! are the protocol's.
 
 use super::conditional::{self, Outcome, Validators};
-use super::files::{Metadata, OpenFile};
-use super::range::{self, Selection};
+use super::files::{Files, Metadata, OpenError, OpenFile};
+use super::multipart::{Frames, content_range};
+use super::range::{self, Part, Selection};
 use crate::base::chunk::Chunk;
+use crate::http::coding::{Choice, Coding, Codings, choose};
 use crate::http::date;
 use crate::http::message::{ContentLength, Request, Response};
 use crate::http::method::Method;
 use crate::http::status::Status;
+
+/// How files are answered for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The most ranges of one Range field; a field of more is ignored.
+    pub range_parts_max: usize,
+    /// Which of several codings is preferred where the client has no preference: the first.
+    pub codings: Vec<Coding>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { range_parts_max: range::PARTS_MAX, codings: Coding::ALL.to_vec() }
+    }
+}
 
 /// What a file answers.
 #[derive(Debug)]
@@ -17,19 +35,56 @@ pub struct FileReply {
     pub response: Response,
     /// How much content it announces; 0 for 304, which announces nothing.
     pub length: ContentLength,
-    /// The content, never empty. None for HEAD, 304, 412 and 416, and for an empty file.
+    /// The content, never empty. None for HEAD, 304, 406, 412 and 416, for an empty file, and for several ranges.
     pub content: Option<Chunk>,
+    /// The content of several ranges, with the frames between them; otherwise empty.
+    pub parts: Vec<Chunk>,
 }
 
-/// Answers a GET or HEAD request with `file`. `now_seconds` is the time that `Date` will tell, in seconds since 1970.
-pub fn respond(request: &Request, file: &OpenFile, now_seconds: i64) -> FileReply {
+/// Answers a GET or HEAD request with the file at `path`, in the coding that the client likes best. `now_seconds` is
+/// the time that `Date` will tell, in seconds since 1970.
+pub fn answer(
+    request: &Request,
+    path: &[u8],
+    files: &mut dyn Files,
+    options: &Options,
+    now_seconds: i64,
+) -> Result<FileReply, OpenError> {
+    let file = files.open(path)?;
+    let offer = file.offer();
+    if offer.codings.is_empty() {
+        return Ok(respond(request, &file, options, now_seconds));
+    }
+    // What is encoded as it is wanted is never the same twice for certain, so parts of it are of no use.
+    let available = match offer.is_made && request.method == Method::Get && range::is_asked_for(&request.headers) {
+        true => Codings::NONE,
+        false => offer.codings,
+    };
+    let headers = &request.headers;
+    let coded = match choose(headers, available, &options.codings) {
+        Choice::Coding(coding) => files.open_coded(path, coding),
+        Choice::Identity | Choice::Nothing => None,
+    };
+    let mut reply = match coded {
+        Some(coded) => respond(request, &coded, options, now_seconds),
+        None if choose(headers, Codings::NONE, &[]) == Choice::Nothing => {
+            without_content(Response::new(Status::NOT_ACCEPTABLE))
+        }
+        None => respond(request, &file, options, now_seconds),
+    };
+    reply.response.headers.add("Vary", b"Accept-Encoding");
+    Ok(reply)
+}
+
+/// Answers with this very representation.
+fn respond(request: &Request, file: &OpenFile, options: &Options, now_seconds: i64) -> FileReply {
     let metadata = file.metadata();
     let validators = Validators { etag: metadata.etag.as_bytes(), modified_seconds: metadata.modified_seconds };
     match conditional::evaluate(request, validators, now_seconds) {
         Outcome::Proceed => {}
         Outcome::NotModified => {
             let mut response = Response::new(Status::NOT_MODIFIED);
-            add_validators(&mut response, metadata, now_seconds);
+            add_metadata(&mut response, metadata, now_seconds);
             return without_content(response);
         }
         Outcome::PreconditionFailed => return without_content(Response::new(Status::PRECONDITION_FAILED)),
@@ -37,33 +92,58 @@ pub fn respond(request: &Request, file: &OpenFile, now_seconds: i64) -> FileRepl
     // Range means nothing to other methods (RFC 9110 §14.2).
     let selection = match request.method {
         Method::Get if conditional::range_applies(&request.headers, validators, now_seconds) => {
-            range::select(&request.headers, metadata.len)
+            range::select(&request.headers, metadata.len, options.range_parts_max)
         }
         _ => Selection::Whole,
     };
-    let (first, len) = match selection {
-        Selection::Whole => (0, metadata.len),
-        Selection::Part { first, len } => (first, len),
+    let mut response = Response::new(Status::PARTIAL_CONTENT);
+    let part = match selection {
+        Selection::Whole => {
+            response.status = Status::OK;
+            Part { first: 0, len: metadata.len }
+        }
+        Selection::Part(part) => {
+            response.headers.add("Content-Range", content_range(part, metadata.len).as_bytes());
+            part
+        }
+        Selection::Parts(parts) => return several(response, &parts, file, now_seconds),
         Selection::Unsatisfiable => {
-            let mut response = Response::new(Status::RANGE_NOT_SATISFIABLE);
+            response.status = Status::RANGE_NOT_SATISFIABLE;
             response.headers.add("Content-Range", format!("bytes */{}", metadata.len).as_bytes());
             return without_content(response);
         }
     };
-    let mut response = Response::new(Status::OK);
     response.headers.add("Content-Type", metadata.content_type.as_bytes());
-    add_validators(&mut response, metadata, now_seconds);
-    response.headers.add("Accept-Ranges", b"bytes");
-    if selection != Selection::Whole {
-        response.status = Status::PARTIAL_CONTENT;
-        let content_range = format!("bytes {first}-{}/{}", first + len - 1, metadata.len);
-        response.headers.add("Content-Range", content_range.as_bytes());
+    if let Some(coding) = metadata.coding {
+        response.headers.add("Content-Encoding", coding.name().as_bytes());
     }
-    let content = (request.method == Method::Get && len > 0).then(|| file.chunk(first, len));
-    FileReply { response, length: ContentLength::Exact(len), content }
+    add_metadata(&mut response, metadata, now_seconds);
+    // Ranges of what we have encoded ourselves are not to be had: a request for them gets ranges of the file.
+    if !metadata.etag.starts_with("W/") {
+        response.headers.add("Accept-Ranges", b"bytes");
+    }
+    let content = (request.method == Method::Get && part.len > 0).then(|| file.chunk(part.first, part.len));
+    FileReply { response, length: ContentLength::Exact(part.len), content, parts: Vec::new() }
 }
 
-fn add_validators(response: &mut Response, metadata: &Metadata, now_seconds: i64) {
+/// 206 in several parts. The coding is that of the parts, so it stands with them: what holds them has none.
+fn several(mut response: Response, parts: &[Part], file: &OpenFile, now_seconds: i64) -> FileReply {
+    let metadata = file.metadata();
+    let frames = Frames::new(parts, metadata);
+    response.headers.add("Content-Type", frames.content_type.as_bytes());
+    add_metadata(&mut response, metadata, now_seconds);
+    response.headers.add("Accept-Ranges", b"bytes");
+    let len = frames.len() + parts.iter().map(|part| part.len).sum::<u64>();
+    let mut chunks = Vec::with_capacity(2 * parts.len() + 1);
+    for (head, part) in frames.heads.into_iter().zip(parts) {
+        chunks.extend([Chunk::Bytes(head), file.chunk(part.first, part.len)]);
+    }
+    chunks.push(Chunk::Bytes(frames.end));
+    FileReply { response, length: ContentLength::Exact(len), content: None, parts: chunks }
+}
+
+/// What 200, 206 and 304 tell alike.
+fn add_metadata(response: &mut Response, metadata: &Metadata, now_seconds: i64) {
     response.headers.add("ETag", metadata.etag.as_bytes());
     // Never later than Date (RFC 9110 §8.8.2.1).
     if metadata.modified_seconds <= now_seconds {
@@ -71,92 +151,14 @@ fn add_validators(response: &mut Response, metadata: &Metadata, now_seconds: i64
     } else {
         response.headers.add("Last-Modified", &date::format(now_seconds));
     }
+    if let Some(cache_control) = &metadata.cache_control {
+        response.headers.add("Cache-Control", cache_control.as_bytes());
+    }
 }
 
 fn without_content(response: Response) -> FileReply {
-    FileReply { response, length: ContentLength::Exact(0), content: None }
+    FileReply { response, length: ContentLength::Exact(0), content: None, parts: Vec::new() }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::File;
-    use std::sync::Arc;
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::site::files::Stored;
-    use crate::site::fuzz::request;
-
-    const NOW: i64 = 1_795_000_000;
-    const MODIFIED: (i64, u32) = (784_111_777, 5);
-
-    /// The reply to a request for a file of ten digits, as text.
-    fn check(method: &str, fields: &[(&str, &str)]) -> String {
-        let file = OpenFile::new(b"/a.txt", Stored::Memory(Bytes::from_static(b"0123456789")), 10, MODIFIED);
-        describe(respond(&request(method, "/a.txt", fields), &file, NOW))
-    }
-
-    fn describe(reply: FileReply) -> String {
-        let ContentLength::Exact(length) = reply.length else { panic!("a file has a length") };
-        let mut text = format!("{} {length}\n", reply.response.status.code());
-        for (name, value) in reply.response.headers.iter() {
-            text += &format!("{}: {}\n", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
-        }
-        match reply.content {
-            Some(Chunk::Bytes(bytes)) => text += &String::from_utf8_lossy(&bytes),
-            Some(Chunk::File(range)) => text += &format!("file {}+{}", range.offset, range.len),
-            None => {}
-        }
-        text
-    }
-
-    const OK: &str = "200 10\nContent-Type: text/plain; charset=utf-8\nETag: \"2ebc98a1.5-a\"\n\
-        Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\nAccept-Ranges: bytes\n";
-
-    #[test]
-    fn get_and_head_have_equal_heads() {
-        assert_eq!(check("GET", &[]), format!("{OK}0123456789"));
-        assert_eq!(check("HEAD", &[]), OK);
-        assert_eq!(check("HEAD", &[("Range", "bytes=0-1")]), OK);
-    }
-
-    #[test]
-    fn a_range_is_a_part_with_its_place() {
-        let reply = check("GET", &[("Range", "bytes=-3")]);
-        assert!(reply.starts_with("206 3\nContent-Type: text/plain"), "{reply}");
-        assert!(reply.ends_with("Accept-Ranges: bytes\nContent-Range: bytes 7-9/10\n789"), "{reply}");
-        assert_eq!(check("GET", &[("Range", "bytes=10-")]), "416 0\nContent-Range: bytes */10\n");
-        assert!(check("GET", &[("Range", "bytes=0-1,3-4")]).starts_with("200 10\n"));
-        assert!(check("GET", &[("Range", "bytes=0-1"), ("If-Range", "\"x\"")]).starts_with("200 10\n"));
-    }
-
-    #[test]
-    fn preconditions_come_before_the_range() {
-        assert!(check("GET", &[("If-None-Match", "*"), ("Range", "bytes=0-1")]).starts_with("304 0\nETag: "));
-        assert_eq!(check("GET", &[("If-Match", "\"x\""), ("Range", "bytes=10-")]), "412 0\n");
-        let not_modified = check("GET", &[("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT")]);
-        assert!(not_modified.ends_with("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\n"), "{not_modified}");
-        assert!(!not_modified.contains("Content-Type"));
-    }
-
-    #[test]
-    fn last_modified_is_never_later_than_date() {
-        let file = OpenFile::new(b"/a", Stored::Memory(Bytes::new()), 0, (NOW + 100, 0));
-        let reply = describe(respond(&request("GET", "/a", &[]), &file, NOW));
-        let now = date::format(NOW);
-        assert!(reply.contains(&format!("Last-Modified: {}\n", now.escape_ascii())), "{reply}");
-        // Our own answer, sent back, matches no file of the future.
-        let since = std::str::from_utf8(&now).unwrap();
-        let again = describe(respond(&request("GET", "/a", &[("If-Modified-Since", since)]), &file, NOW));
-        assert!(again.starts_with("200 0\n"), "{again}");
-    }
-
-    #[test]
-    fn a_large_file_is_described_and_not_read() {
-        let stored = Stored::File(Arc::new(File::open("/dev/null").unwrap()));
-        let file = OpenFile::new(b"/a.mp4", stored, 1 << 40, MODIFIED);
-        let reply = describe(respond(&request("GET", "/a.mp4", &[("Range", "bytes=5-")]), &file, NOW));
-        assert!(reply.ends_with("file 5+1099511627771"), "{reply}");
-    }
-}
+mod tests;

@@ -87,6 +87,27 @@ fetch_from_distribution() {
     done
     [[ -z $versions ]] || say "source: no source package of PHP $wanted there"
     rm -rf "$apt_dir"
+    fetch_known_tarball "$wanted" "$id" "$mirrors"
+}
+
+# A mirror's index may be ahead of its files: it then still has those of an earlier version, which no index names any
+# more. They are looked for where they would lie, and verified by our own list of hashes.
+fetch_known_tarball() {
+    local wanted=$1 id=$2 mirrors=$3 helper=/usr/lib/apt/apt-helper version sum branch uri
+    [[ -x $helper ]] || return 1
+    while read -r version sum; do
+        [[ $version == "$wanted" || $version == "$wanted".* ]] || continue
+        branch=$(cut -d. -f1,2 <<<"$version")
+        while read -r uri; do
+            if "$helper" -o APT::Sandbox::User= download-file \
+                "$uri/pool/main/p/php$branch/php${branch}_$version.orig.tar.xz" \
+                "$cache/source/.php-$version.tar.xz" "SHA256:$sum" >/dev/null 2>&1; then
+                mv "$cache/source/.php-$version.tar.xz" "$cache/source/php-$version.tar.xz"
+                say "source: PHP $version of $id's archive"
+                return 0
+            fi
+        done < <(awk '{ print $1 }' <<<"$mirrors" | sort -u)
+    done < <(grep -v '^#' "$here/tarballs")
     return 1
 }
 

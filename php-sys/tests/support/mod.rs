@@ -1,5 +1,6 @@
 //! A server that is only memory: it starts PHP once, runs scripts on PHP threads and keeps what the shim tells it.
 
+use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_void};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,30 +104,55 @@ impl Exchange {
 pub(crate) struct Php {
     _not_send: ptr::NonNull<()>,
     pub(crate) interrupt: ephpm_interrupt,
+    limits: Box<Limits>,
+}
+
+/// What the thread was told of time limits: seconds, and those of shutdown functions.
+type Limits = RefCell<Vec<(i64, i64)>>;
+
+/// Who looks after the time limit of a thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timers {
+    /// Nobody: limits are kept for the test to see.
+    Kept,
+    /// PHP's own timers.
+    Php,
 }
 
 impl Php {
     /// Runs `body` on a PHP thread of its own and returns what it returns.
     pub(crate) fn on_thread<T: Send>(body: impl FnOnce(&Self) -> T + Send) -> T {
+        Self::on_thread_with(Timers::Kept, body)
+    }
+
+    /// As `on_thread`, with time limits as said.
+    pub(crate) fn on_thread_with<T: Send>(timers: Timers, body: impl FnOnce(&Self) -> T + Send) -> T {
         start();
         // Without thread safety, one thread at a time.
         static ALONE: Mutex<()> = Mutex::new(());
         // SAFETY: no precondition.
         let zts = unsafe { ephpm_describe() }.zts;
         let _alone = (!zts).then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner));
-        Self::on_started(body)
+        Self::on_started(timers, body)
     }
 
-    /// As `on_thread`, when the test has started PHP itself.
-    pub(crate) fn on_started<T: Send>(body: impl FnOnce(&Self) -> T + Send) -> T {
+    /// As `on_thread_with`, when the test has started PHP itself.
+    pub(crate) fn on_started<T: Send>(timers: Timers, body: impl FnOnce(&Self) -> T + Send) -> T {
         thread::scope(|scope| {
             thread::Builder::new()
                 .stack_size(8 << 20)
                 .spawn_scoped(scope, || {
                     let mut interrupt = ephpm_interrupt::default_for_tests();
-                    // SAFETY: PHP was started above; this thread detaches below, before it ends.
-                    unsafe { ephpm_thread_attach(&mut interrupt) };
-                    let result = body(&Self { _not_send: ptr::NonNull::dangling(), interrupt });
+                    let limits = Box::<Limits>::default();
+                    let thread = match timers {
+                        Timers::Kept => ptr::from_ref(&*limits).cast_mut().cast(),
+                        Timers::Php => ptr::null_mut(),
+                    };
+                    // SAFETY: PHP was started above; this thread detaches below, before it ends, and its limits live
+                    // until then.
+                    unsafe { ephpm_thread_attach(&mut interrupt, thread) };
+                    let php = Self { _not_send: ptr::NonNull::dangling(), interrupt, limits };
+                    let result = body(&php);
                     // SAFETY: attached above; no request runs.
                     unsafe { ephpm_thread_detach() };
                     result
@@ -151,7 +177,13 @@ impl Php {
         exchange
     }
 
+    /// What the thread was told of time limits since it last executed something.
+    pub(crate) fn limits(&self) -> Vec<(i64, i64)> {
+        self.limits.borrow().clone()
+    }
+
     pub(crate) fn execute(&self, request: &Request, exchange: &mut Exchange) {
+        self.limits.borrow_mut().clear();
         // SAFETY: this thread is attached (`self` exists); the request and the exchange outlive the call, and
         // nobody else uses the exchange meanwhile.
         exchange.outcome = unsafe { ephpm_execute(&request.request, ptr::from_mut(exchange).cast()) };
@@ -274,6 +306,7 @@ pub(crate) fn start_here() -> ephpm_startup_result {
         finish_request: Some(finish_request),
         is_aborted: Some(is_aborted),
         log_message: Some(log_message),
+        set_timeout: Some(set_timeout),
     };
     // SAFETY: first call in this process (`STARTED`, or a test that is alone in its process); all strings live
     // until it returns, and the version for ever.
@@ -282,7 +315,7 @@ pub(crate) fn start_here() -> ephpm_startup_result {
 
 /// Keeps C strings alive and in place.
 #[derive(Default)]
-struct Strings(std::cell::RefCell<Vec<CString>>);
+struct Strings(RefCell<Vec<CString>>);
 
 impl Strings {
     fn add(&self, text: &str) -> ephpm_str {
@@ -398,4 +431,10 @@ unsafe extern "C" fn log_message(context: *mut c_void, level: i32, message: *con
         // SAFETY: not NULL, so it is ours.
         unsafe { exchange(context) }.log.push((level, text(message)));
     }
+}
+
+unsafe extern "C" fn set_timeout(thread: *mut c_void, seconds: i64, hard_seconds: i64) {
+    // SAFETY: what `on_started` gave, on its thread.
+    let limits = unsafe { &*thread.cast::<Limits>() };
+    limits.borrow_mut().push((seconds, hard_seconds));
 }

@@ -1,32 +1,41 @@
 //! Files below a directory that is held open.
 //!
 //! Every look-up of the document root goes through [`Directory`], so this is the one place that decides how a path is
-//! resolved: symbolic links are followed, and a path that tries to leave by itself (`..`, `//`, NUL) is refused before
-//! the kernel sees it. What lies behind a descriptor is examined by the descriptor, never by its path again.
+//! resolved: symbolic links obey a policy ([`Links`]), and a path that tries to leave by itself (`..`, `//`, NUL) is
+//! refused before the kernel sees it. What lies behind a descriptor is examined by the descriptor, never by its path
+//! again.
 
-#![allow(unsafe_code, reason = "openat and fstatat have no safe wrapper in std")]
+#![allow(unsafe_code, reason = "fstatat has no safe wrapper in std")]
 
 use std::ffi::CString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::check;
+use super::confine::{self, Links};
 
 /// A directory, held open to look up what lies below it.
 #[derive(Debug)]
 pub struct Directory {
     handle: File,
+    links: Links,
 }
 
 impl Directory {
-    /// Opens the directory at `path`. It need only be searchable, not readable.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    /// Opens the directory at `path`, itself reached through whatever links there are; `links` is the policy for what
+    /// lies below it. It need only be searchable, not readable.
+    pub fn open(path: &Path, links: Links) -> io::Result<Self> {
         let handle = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(path)?;
-        Ok(Self { handle })
+        Ok(Self { handle, links })
+    }
+
+    /// The policy for symbolic links below it.
+    pub fn links(&self) -> Links {
+        self.links
     }
 
     /// What the directory itself is.
@@ -34,9 +43,12 @@ impl Directory {
         FileStatus::of(&self.handle)
     }
 
-    /// What lies at `path`, which begins with the slash that stands for this directory. Symbolic links are followed.
+    /// What lies at `path`, which begins with the slash that stands for this directory.
     pub fn status_of(&self, path: &[u8]) -> io::Result<FileStatus> {
         let relative = relative(path)?;
+        if self.links != Links::All {
+            return FileStatus::of(&confine::open(&self.handle, &relative, libc::O_PATH, self.links)?);
+        }
         let mut stat = MaybeUninit::<libc::stat>::uninit();
         // SAFETY: the descriptor is open for as long as `self` is borrowed, `relative` ends in a NUL, and `stat` has
         // room for what the kernel writes.
@@ -50,18 +62,8 @@ impl Directory {
     /// Opens what lies at `path` for reading; see [`status_of`](Self::status_of). Whatever it is, this does not wait
     /// for it (a FIFO's writer) and does not make it our terminal: look at the status before anything is read.
     pub fn open_file(&self, path: &[u8]) -> io::Result<File> {
-        let relative = relative(path)?;
-        let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
-        loop {
-            // SAFETY: the descriptor is open for as long as `self` is borrowed, and `relative` ends in a NUL.
-            let result = unsafe { libc::openat(self.handle.as_raw_fd(), relative.as_ptr(), flags) };
-            match check(result) {
-                // SAFETY: openat has just returned this descriptor, and nobody else knows it.
-                Ok(fd) => return Ok(unsafe { File::from_raw_fd(fd) }),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
+        confine::open(&self.handle, &relative(path)?, flags, self.links)
     }
 }
 
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_would_lead_out_never_reaches_the_kernel() {
-        let directory = Directory::open(Path::new("/usr")).unwrap();
+        let directory = Directory::open(Path::new("/usr"), Links::Inside).unwrap();
         for path in [&b""[..], b"bin", b"//etc", b"/..", b"/../etc", b"/bin/../../etc", b"/bin\0"] {
             let error = directory.status_of(path).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{}", path.escape_ascii());
@@ -204,13 +206,15 @@ mod tests {
         std::fs::write(root.join("file"), "content").unwrap();
         symlink("file", root.join("link")).unwrap();
         symlink("link/x", root.join("nowhere")).unwrap();
-        let directory = Directory::open(&root).unwrap();
-        let by_path = directory.status_of(b"/link").unwrap();
-        assert_eq!(by_path, FileStatus::of(&directory.open_file(b"/file").unwrap()).unwrap());
-        assert_eq!((by_path.file_type, by_path.len), (FileType::Regular, 7));
-        assert_eq!(directory.status_of(b"/").unwrap().file_type, FileType::Directory);
-        assert_eq!(directory.status_of(b"/nowhere").unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
-        assert!(Directory::open(&root.join("file")).is_err());
+        for links in [Links::All, Links::Owner, Links::Inside] {
+            let directory = Directory::open(&root, links).unwrap();
+            let by_path = directory.status_of(b"/link").unwrap();
+            assert_eq!(by_path, FileStatus::of(&directory.open_file(b"/file").unwrap()).unwrap());
+            assert_eq!((by_path.file_type, by_path.len), (FileType::Regular, 7));
+            assert_eq!(directory.status_of(b"/").unwrap().file_type, FileType::Directory);
+            assert_eq!(directory.status_of(b"/nowhere").unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
+            assert!(Directory::open(&root.join("file"), links).is_err());
+        }
         std::fs::remove_dir_all(root).unwrap();
     }
 

@@ -65,9 +65,15 @@ fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-fn set_option(socket: &OwnedFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+/// Has closing the socket reset the connection, and throw away what has not been sent (SO_LINGER with no time).
+pub fn reset_on_close(socket: &impl AsRawFd) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_LINGER, libc::linger { l_onoff: 1, l_linger: 0 })
+}
+
+/// Sets an option whose value the kernel knows as a `T`.
+fn set_option<T: Copy>(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int, value: T) -> io::Result<()> {
     let len = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: `value` is a valid int of `len` bytes that outlives the call.
+    // SAFETY: `value` is valid for reads of `len` bytes and outlives the call.
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), len) })?;
     Ok(())
 }
@@ -137,6 +143,20 @@ mod tests {
         assert_eq!(listen(address, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         let shared = listen("[::1]:0".parse().unwrap(), true).unwrap();
         assert!(listen(shared.local_addr().unwrap(), true).is_ok());
+    }
+
+    #[test]
+    fn a_reset_is_seen_as_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        for (resets, kind) in [(true, Err(io::ErrorKind::ConnectionReset)), (false, Ok(0))] {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (server, _) = listener.accept().unwrap();
+            if resets {
+                reset_on_close(&server).unwrap();
+            }
+            drop(server);
+            assert_eq!(client.read(&mut [0; 8]).map_err(|error| error.kind()), kind);
+        }
     }
 
     #[test]

@@ -12,7 +12,11 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::value::{Mismatch, Value};
+use crate::base::sys::confine::Links;
+use crate::http::coding::Coding;
 use crate::program::logger::Format;
+use crate::site::cache_control::CacheRule;
+use crate::site::compression::TypePattern;
 
 /// What a reader returns.
 pub(super) type Read<T> = Result<T, Mismatch>;
@@ -220,6 +224,103 @@ pub(super) fn file_names() -> impl Fn(&Value, &Path) -> Read<Vec<String>> {
         };
         let names: Vec<String> = value.elements().into_iter().map(name).collect::<Read<_>>()?;
         Some(names).filter(|names| !names.is_empty()).ok_or_else(|| value.instead_of(expected))
+    }
+}
+
+/// Yes or no.
+pub(super) fn boolean() -> impl Fn(&Value, &Path) -> Read<bool> {
+    |value, _| match value {
+        Value::Boolean(flag) => Ok(*flag),
+        Value::Text(text) if text == "true" => Ok(true),
+        Value::Text(text) if text == "false" => Ok(false),
+        _ => Err(value.instead_of("true or false")),
+    }
+}
+
+/// A policy for symbolic links.
+pub(super) fn links() -> impl Fn(&Value, &Path) -> Read<Links> {
+    |value, _| match value.str() {
+        Some("all") => Ok(Links::All),
+        Some("owner") => Ok(Links::Owner),
+        Some("inside") => Ok(Links::Inside),
+        Some("none") => Ok(Links::None),
+        _ => Err(value.instead_of(r#""owner", "inside", "all" or "none""#)),
+    }
+}
+
+/// Directories of URLs, as paths below the document root; a slash at the end may be left out. As text, nothing is none.
+pub(super) fn prefixes() -> impl Fn(&Value, &Path) -> Read<Vec<String>> {
+    |value, _| {
+        let prefix = |element: Value| {
+            let is_path = |text: &&str| text.starts_with('/') && !text.contains("//") && !text.contains(['\0', '\\']);
+            let text = element.str().filter(is_path).map(|text| format!("{}/", text.trim_end_matches('/')));
+            text.ok_or_else(|| element.instead_of(r#"paths such as "/wp-content/uploads/""#))
+        };
+        list(value).into_iter().map(prefix).collect()
+    }
+}
+
+/// Content codings, each once.
+pub(super) fn codings() -> impl Fn(&Value, &Path) -> Read<Vec<Coding>> {
+    |value, _| {
+        let expected = r#"codings such as ["zstd", "br", "gzip"]"#;
+        let mut codings = Vec::new();
+        for element in list(value) {
+            let coding = element.str().and_then(|name| Coding::ALL.into_iter().find(|coding| coding.name() == name));
+            let coding = coding.ok_or_else(|| element.instead_of(expected))?;
+            if codings.contains(&coding) {
+                return Err(Mismatch::new("each coding once", format!("{} twice", coding.name())));
+            }
+            codings.push(coding);
+        }
+        Some(codings).filter(|codings| !codings.is_empty()).ok_or_else(|| value.instead_of(expected))
+    }
+}
+
+/// Media types, or kinds of them.
+pub(super) fn media_types() -> impl Fn(&Value, &Path) -> Read<Vec<TypePattern>> {
+    |value, _| {
+        let pattern = |element: Value| {
+            let pattern = element.str().and_then(TypePattern::parse);
+            pattern.ok_or_else(|| element.instead_of(r#"media types such as "application/json" or "text/*""#))
+        };
+        list(value).into_iter().map(pattern).collect()
+    }
+}
+
+/// Rules for `Cache-Control`: `[["*.css", "max-age=60"], …]`, or as text a line each, or divided by semicolons.
+pub(super) fn cache_rules() -> impl Fn(&Value, &Path) -> Read<Vec<CacheRule>> {
+    |value, _| {
+        let expected = r#"[pattern, value] pairs such as [["*.css", "max-age=86400"]]"#;
+        let rules: Option<Vec<Value>> = match value {
+            Value::Array(rules) => Some(rules.clone()),
+            Value::Text(text) => {
+                let separator = if text.contains('\n') { '\n' } else { ';' };
+                let pieces = text.split(separator).map(str::trim).filter(|piece| !piece.is_empty());
+                Some(pieces.map(|piece| Value::Text(piece.to_owned())).collect())
+            }
+            _ => None,
+        };
+        let rule = |rule: &Value| {
+            let pair = match rule {
+                Value::Array(pair) => match pair.as_slice() {
+                    [pattern, value] => pattern.str().zip(value.str()),
+                    _ => None,
+                },
+                Value::Text(text) => text.split_once('=').map(|(pattern, value)| (pattern.trim(), value)),
+                _ => None,
+            };
+            pair.and_then(|(pattern, value)| CacheRule::new(pattern, value)).ok_or_else(|| rule.instead_of(expected))
+        };
+        rules.ok_or_else(|| value.instead_of(expected))?.iter().map(rule).collect()
+    }
+}
+
+/// The elements of a list that may be empty.
+fn list(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Text(text) if text.trim().is_empty() => Vec::new(),
+        value => value.elements(),
     }
 }
 

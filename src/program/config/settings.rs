@@ -14,12 +14,16 @@ use log::LevelFilter;
 
 use super::nearest::nearest;
 use super::readers::{
-    file_names, format, grace, ini_overrides, integer, level, listen, memory_limit, optional_path, path, seconds, size,
-    timeout, workers,
+    boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links, listen,
+    media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, workers,
 };
 use super::table::{initial, settings};
 use super::value::{Mismatch, Value};
+use crate::base::sys::confine::Links;
+use crate::http::coding::Coding;
 use crate::program::logger::Format;
+use crate::site::cache_control::CacheRule;
+use crate::site::compression::TypePattern;
 
 settings! {
     /// `[server]`: where to listen, what to serve, and how much to allow.
@@ -34,6 +38,16 @@ settings! {
         /// What a URL that names a directory stands for: the first of these that exists there.
         /// Default: `index.php`, `index.html`.
         index_files: Vec<String> = file_names(), "index.php,index.html";
+        /// Symbolic links below the document root that are followed, to files and to scripts: `all`;
+        /// `owner`, those that stay below it, and those that lead out and belong to root or to the
+        /// owner of what they name; `inside`, those that stay below it; `none`. Default: `owner`.
+        follow_symlinks: Links = links(), "owner";
+        /// Paths below which no script is run, nor sent as text: where visitors put files. Default:
+        /// `/wp-content/uploads/`, where WordPress keeps them.
+        deny_php: Vec<String> = prefixes(), "/wp-content/uploads/";
+        /// Ranges of a file in one request; a request for more gets the whole file: 1 to 64.
+        /// Default: 16.
+        range_parts_max: usize = integer(1, 64), "16";
         /// PHP threads, which is how many scripts run at once: 1 to 1024. Default: `auto`, twice
         /// the number of cores and at least 2.
         workers: usize = workers(1, 1024), "auto";
@@ -104,6 +118,42 @@ settings! {
         /// stand in php.ini but without quotes. Each source adds to those below it, and the later
         /// one of a name wins. Default: none.
         ini_overrides: Vec<(String, String)> = ini_overrides(), unset "none" => extend;
+    }
+    /// `[compression]`: content that is sent in a coding (gzip, Brotli, Zstandard) where the client
+    /// accepts one.
+    compression: Compression {
+        /// Whether files and scripts' responses are encoded. Default: `true`.
+        enabled: bool = boolean(), "true";
+        /// Whether `a.css.zst`, `a.css.br` and `a.css.gz` are sent for `a.css`. Default: `true`.
+        precompressed: bool = boolean(), "true";
+        /// The codings that are used; where the client has no preference, the first. Default:
+        /// `zstd`, `br`, `gzip`.
+        codings: Vec<Coding> = codings(), "zstd,br,gzip";
+        /// Zstandard's level: 1 to 19. Default: 3.
+        zstd_level: u8 = integer(1, 19), "3";
+        /// Brotli's level: 0 to 11. Default: 4.
+        br_level: u8 = integer(0, 11), "4";
+        /// Gzip's level: 1 to 9. Default: 4.
+        gzip_level: u8 = integer(1, 9), "4";
+        /// Content that is known to be shorter is sent as it is: 0 to 1 MiB. Default: 1 KiB.
+        bytes_min: u64 = size(0, 1 << 20), "1K";
+        /// Files that are longer are sent as they are: 0 to 16 MiB. Encoding a file holds its
+        /// event loop up, a million bytes for some 10 ms. Default: 1 MiB.
+        file_bytes_max: u64 = size(0, 16 << 20), "1M";
+        /// Bytes of encoded files that each event loop holds in memory; a file that takes more
+        /// than half of it is not encoded: 0 to 1 GiB. Default: 16 MiB.
+        cache_bytes_max: usize = size(0, 1 << 30), "16M";
+        /// Media types that are encoded: one as `text/css`, all of a kind as `text/*`, or a format
+        /// as `json`, which is `application/json` and `application/ld+json` too. Default: text in
+        /// all its forms, and what else is not packed in itself.
+        types: Vec<TypePattern> = media_types(), "text/*,javascript,json,xml,wasm,otf,ttf,x-icon";
+    }
+    /// `[cache]`: what files tell browsers and proxies about keeping them.
+    cache: Cache {
+        /// Pairs of a pattern and the `Cache-Control` of files that match it; the first that
+        /// matches wins. A pattern with a slash at its start is about the path, another one about
+        /// the file's name; `*` is anything, a slash at the end all that lies below. Default: none.
+        rules: Vec<CacheRule> = cache_rules(), unset "none";
     }
     /// `[logging]`: what is logged, to standard error.
     logging: Logging {
@@ -181,4 +231,15 @@ pub enum Mode {
     Production,
     /// For its author (`ephpm serve`): errors are displayed and changes are seen at once.
     Development,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::compression;
+
+    #[test]
+    fn the_types_are_those_of_the_site() {
+        assert_eq!(Config::initial(Mode::Production).compression.types, compression::Options::default().types);
+    }
 }

@@ -1,9 +1,12 @@
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+mod codings;
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt, lchown, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::load::{MEMORY_FILE_BYTES_MAX, TIMESTAMP_STEP};
 use super::*;
 use crate::base::chunk::Chunk;
 
@@ -31,8 +34,12 @@ impl Site {
     }
 
     fn disk(&self) -> (Disk, Instant) {
+        self.disk_with(Options::default())
+    }
+
+    fn disk_with(&self, options: Options) -> (Disk, Instant) {
         let now = Instant::now();
-        (Disk::new(&self.root, now).unwrap(), now)
+        (Disk::new(&self.root, options, now).unwrap(), now)
     }
 }
 
@@ -44,7 +51,10 @@ impl Drop for Site {
 
 /// The bytes that would be sent for `path`.
 fn content(disk: &mut Disk, path: &str) -> Vec<u8> {
-    let file = disk.open(path.as_bytes()).unwrap();
+    bytes_of(&disk.open(path.as_bytes()).unwrap())
+}
+
+fn bytes_of(file: &OpenFile) -> Vec<u8> {
     match file.chunk(0, file.metadata().len) {
         Chunk::Bytes(bytes) => bytes.to_vec(),
         Chunk::File(range) => {
@@ -94,7 +104,42 @@ fn kinds() {
     assert_eq!(disk.open(b"/dir").unwrap_err(), OpenError::NotFound);
     assert_eq!(disk.open(b"/socket").unwrap_err(), OpenError::NotFound);
     assert_eq!(disk.open(b"/fifo").unwrap_err(), OpenError::NotFound);
-    assert!(Disk::new(&site.root.join("file"), Instant::now()).is_err());
+    assert!(Disk::new(&site.root.join("file"), Options::default(), Instant::now()).is_err());
+}
+
+#[test]
+fn s7_links_that_the_policy_refuses_are_denied() {
+    let (site, other) = (Site::new(), Site::new());
+    site.write("file", b"in", 0);
+    other.write("file", b"out", 0);
+    symlink("file", site.root.join("in")).unwrap();
+    symlink(other.root.join("file"), site.root.join("out")).unwrap();
+    symlink(&other.root, site.root.join("out-dir")).unwrap();
+    for (links, wanted) in [
+        (Links::All, [Kind::File, Kind::File, Kind::File, Kind::Directory]),
+        (Links::Owner, [Kind::File, Kind::File, Kind::File, Kind::Directory]),
+        (Links::Inside, [Kind::File, Kind::Denied, Kind::Denied, Kind::Denied]),
+        (Links::None, [Kind::Denied, Kind::Denied, Kind::Denied, Kind::Denied]),
+    ] {
+        let (mut disk, _) = site.disk_with(Options { links, ..Options::default() });
+        for (path, wanted) in ["/in", "/out", "/out-dir/file", "/out-dir"].into_iter().zip(wanted) {
+            assert_eq!(disk.kind(path.as_bytes()), wanted, "{links:?} {path}");
+            let opened = disk.open(path.as_bytes()).err();
+            let error = match wanted {
+                Kind::File => None,
+                Kind::Directory => Some(OpenError::NotFound),
+                _ => Some(OpenError::Denied),
+            };
+            assert_eq!(opened, error, "{links:?} {path}");
+        }
+        assert_eq!(content(&mut disk, "/file"), b"in");
+    }
+    // A stranger's link: only root can make one, and everybody else has to believe the tests of the layer below.
+    if lchown(site.root.join("out"), Some(4711), None).is_ok() {
+        let (mut disk, _) = site.disk();
+        assert_eq!(disk.kind(b"/out"), Kind::Denied);
+        assert!(disk.refusal_logged_at.is_some());
+    }
 }
 
 #[test]
@@ -195,7 +240,7 @@ fn a_link_to_the_root_may_be_switched() {
     let current = site.root.join("current");
     symlink("one", &current).unwrap();
     let now = Instant::now();
-    let mut disk = Disk::new(&current, now).unwrap();
+    let mut disk = Disk::new(&current, Options::default(), now).unwrap();
     assert_eq!(content(&mut disk, "/a"), b"1");
     symlink("two", site.root.join("next")).unwrap();
     fs::rename(site.root.join("next"), &current).unwrap();

@@ -226,6 +226,40 @@ fn s5_source_is_never_a_file() {
 }
 
 #[test]
+fn s7_where_uploads_are_nothing_is_run() {
+    let tree = &[
+        "/index.php",
+        "/wp-content/uploads/x.php",
+        "/wp-content/uploads/x.phtml",
+        "/wp-content/uploads/2026/index.php",
+        "/wp-content/uploads/x.jpg",
+        "/wp-content/uploads.php",
+        "/wp-content/plugins/x.php",
+    ];
+    for (target, wanted) in [
+        ("/wp-content/uploads/x.php", "404"),
+        ("/wp-content/uploads/x.php/y", "404"),
+        ("/wp-content/./uploads//x.php", "404"),
+        ("/wp-content/%75ploads/x.php", "404"),
+        ("/wp-content/plugins/../uploads/x.php", "404"),
+        ("/wp-content/uploads/x.phtml", "404"),
+        ("/wp-content/uploads/2026/", "404"),
+        ("/wp-content/uploads/2026/index.php", "404"),
+        ("/wp-content/uploads/x.jpg", "file /wp-content/uploads/x.jpg"),
+        ("/wp-content/uploads/x.jpg/x.php", FRONT),
+        ("/wp-content/uploads/missing.php", FRONT),
+        ("/wp-content/uploads.php", "script /wp-content/uploads.php"),
+        ("/wp-content/plugins/x.php", "script /wp-content/plugins/x.php"),
+    ] {
+        assert_eq!(route(tree, "GET", target), wanted, "{target}");
+        assert_eq!(
+            route(tree, "POST", target),
+            wanted.replace("file /wp-content/uploads/x.jpg", "405 GET, HEAD, OPTIONS")
+        );
+    }
+}
+
+#[test]
 fn s7_only_regular_files_are_served() {
     check(&[
         ("/pipe", "404"),
