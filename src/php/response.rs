@@ -34,14 +34,13 @@ pub(super) fn response<'a>(code: i32, status_line: &[u8], lines: impl Iterator<I
     response
 }
 
-/// An interim head: `code` and the lines that are there so far. None unless it is a 1xx.
+/// An interim head: `code` and the lines that are there so far. None unless it is a 1xx
+/// that fits 64 KiB.
 pub(super) fn interim<'a>(code: i32, lines: impl Iterator<Item = &'a [u8]>) -> Option<Response> {
     let status = u16::try_from(code).ok().and_then(Status::from_code).filter(|status| status.is_informational())?;
     let mut response = Response::new(status);
     for (name, value) in lines.filter_map(parse_field).filter(|(name, _)| !name.eq_ignore_ascii_case(b"Status")) {
-        if response.headers.push(name, value).is_err() {
-            break;
-        }
+        response.headers.push(name, value).ok()?;
     }
     Some(response)
 }
