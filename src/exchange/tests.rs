@@ -51,6 +51,7 @@ fn job(method: Method) -> Job {
             expects_continue: false,
         },
         script: Script { document_root: Arc::from(&b"/srv"[..]), name: b"/a.php".to_vec(), path_info: Vec::new() },
+        error: None,
         peer: Peer { remote: address, local: address, secure: false },
         content: Content::Memory(Bytes::new()),
         received_at: Duration::ZERO,

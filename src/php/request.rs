@@ -108,6 +108,7 @@ mod tests {
                 expects_continue: false,
             },
             script: Script { document_root: Arc::from(&b"/srv"[..]), name: b"/a.php".to_vec(), path_info: Vec::new() },
+            error: None,
             peer: Peer { remote: address, local: address, secure: false },
             content: Content::Memory(Bytes::from_static(b"12345")),
             received_at: Duration::from_millis(1_500),

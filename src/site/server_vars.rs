@@ -15,6 +15,7 @@ use std::net::IpAddr;
 
 use crate::exchange::Job;
 use crate::http::message::Request;
+use crate::http::status::Status;
 
 /// What `$_SERVER` says of the server.
 #[derive(Debug, Clone)]
@@ -78,8 +79,8 @@ fn push_server(job: &Job, options: &ServerOptions, out: &mut ServerVars) {
         out.push(b"HTTPS", b"on");
     }
     out.push(b"REQUEST_SCHEME", if job.peer.secure { b"https" } else { b"http" });
-    // PHP's CGI refuses to run without it, and some applications ask for it.
-    out.push(b"REDIRECT_STATUS", b"200");
+    // PHP's CGI refuses to run without it, some applications ask for it, and scripts that explain errors need it.
+    out.push_display(b"REDIRECT_STATUS", &job.error.map_or(200, Status::code));
 }
 
 fn push_content(job: &Job, out: &mut ServerVars) {

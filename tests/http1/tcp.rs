@@ -16,7 +16,7 @@ use ephpm::exchange::{Dispatch, Responder};
 use ephpm::http::message::Response;
 use ephpm::http::method::Method;
 use ephpm::http::status::Status;
-use ephpm::net::event_loop::{EventLoop, Options, Remote, Shared};
+use ephpm::net::event_loop::{Disks, EventLoop, Options, Remote, Shared};
 use ephpm::service::context;
 use ephpm::site::disk::{self, Disk};
 use ephpm::site::router::{self, Router};
@@ -122,8 +122,11 @@ impl Server {
             temp_dir: root.clone(),
         };
         let router = Router::new(router::Options::new(root.to_str().unwrap().as_bytes()));
-        let disk = Disk::new(&root, disk::Options::default(), Instant::now()).unwrap();
-        let event_loop = EventLoop::new(vec![listener], disk, Arc::new(Shared { options, router, dispatch })).unwrap();
+        let root_disk = Disk::new(&root, disk::Options::default(), Instant::now()).unwrap();
+        let disks = Disks { root: root_disk, internal: Vec::new() };
+        let event_loop =
+            EventLoop::new(vec![listener], disks, Arc::new(Shared { options, router, dispatch, access_log: None }))
+                .unwrap();
         let remote = event_loop.remote();
         Self { address, application, remote, thread: Some(thread::spawn(move || event_loop.run())) }
     }

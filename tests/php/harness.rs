@@ -104,6 +104,7 @@ impl Ask {
                 name: self.script.as_bytes().to_vec(),
                 path_info: Vec::new(),
             },
+            error: None,
             peer: Peer {
                 remote: "192.0.2.1:1024".parse().unwrap(),
                 local: "127.0.0.1:80".parse().unwrap(),

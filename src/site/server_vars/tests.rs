@@ -11,6 +11,7 @@ fn job(method: &str, target: &str, fields: &[(&str, &str)]) -> Job {
     Job {
         request: request(method, target, fields),
         script: Script { document_root: b"/srv/site"[..].into(), name: b"/index.php".to_vec(), path_info: Vec::new() },
+        error: None,
         peer: Peer {
             remote: "192.0.2.7:50123".parse().unwrap(),
             local: "198.51.100.1:8080".parse().unwrap(),
