@@ -22,7 +22,7 @@ use crate::base::send_queue::SendQueue;
 use crate::base::slab::Key;
 use crate::base::timer::Timers;
 use crate::exchange::{Handle, Job, Pull, Script, Tag};
-use crate::http::message::{Peer, Request, Response};
+use crate::http::message::{ContentLength, Peer, Request, Response};
 use crate::http::peer_error::PeerError;
 use crate::http::status::Status;
 use crate::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
@@ -396,6 +396,11 @@ impl Http {
                 Pull::Pending => {
                     send_ready(reply, protocol, compression.flush(), out, cx);
                     return true;
+                }
+                Pull::Interim(mut response) => {
+                    internal_files::FIELDS.iter().for_each(|name| response.headers.remove(name));
+                    protocol.send_response(reply.id, response, ContentLength::Unknown, cx.date, out);
+                    continue;
                 }
                 Pull::Head(mut response, length) => {
                     match refusal {
