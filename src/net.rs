@@ -3,7 +3,9 @@
 pub mod admission;
 pub mod connection;
 pub mod event_loop;
+pub mod listener;
 pub mod log_sink;
 pub mod transport;
 mod clock;
+pub mod pulse;
 mod spool;

@@ -5,5 +5,6 @@ pub mod access_log;
 mod compression;
 pub mod content;
 pub mod context;
+pub mod health;
 pub mod http;
 mod reply;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ephpm::http::status::Status;
 use ephpm::program::cli::{self, Command};
-use ephpm::program::config::{Config, KEYS, Mode, Source, Unset};
+use ephpm::program::config::{Config, Endpoint, KEYS, Listen, Mode, Source, Unset};
 use ephpm::program::logger::Format;
 use ephpm::program::php_ini::php_ini;
 use ephpm::service::access_log;
@@ -62,8 +62,8 @@ fn server(lines: &str) -> String {
     format!("[server]\ndocument_root = \"public\"\n{lines}\n")
 }
 
-fn addresses(addresses: &[&str]) -> Vec<SocketAddr> {
-    addresses.iter().map(|address| address.parse().unwrap()).collect()
+fn addresses(addresses: &[&str]) -> Vec<Listen> {
+    addresses.iter().map(|address| address.parse::<SocketAddr>().unwrap().into()).collect()
 }
 
 #[test]
@@ -110,6 +110,7 @@ fn defaults() {
     assert_eq!(config.php.memory_limit, None);
     assert_eq!(config.php.ini_file, None);
     assert_eq!(config.php.ini_overrides, []);
+    assert_eq!(config.internal.listen, []);
     assert_eq!((config.process.user, config.process.group), (None, None));
     assert_eq!((config.process.no_new_privileges, config.process.core_dumps), (true, false));
     assert_eq!(config.logging.level, LevelFilter::Info);
@@ -171,6 +172,9 @@ group = 33
 no_new_privileges = false
 core_dumps = true
 
+[internal]
+listen = "localhost:9000"
+
 [logging]
 level = "trace"
 format = "json"
@@ -228,6 +232,7 @@ fn every_key_can_be_set() {
     assert_eq!(config.php.ini_overrides, expected);
     assert_eq!((config.process.user.as_deref(), config.process.group.as_deref()), (Some("www-data"), Some("33")));
     assert_eq!((config.process.no_new_privileges, config.process.core_dumps), (false, true));
+    assert_eq!(config.internal.listen, addresses(&["127.0.0.1:9000"]));
     assert_eq!(config.logging.level, LevelFilter::Trace);
     assert_eq!(config.logging.format, Format::Json);
 }
@@ -274,6 +279,24 @@ fn pages_and_directories_must_exist() {
     }
 }
 
+#[test]
+fn sockets_of_every_kind() {
+    let place = Place::new("sockets_of_every_kind");
+    let list = r#"listen = [":80 proxy_protocol", "unix:a.sock", "unix:/b mode=600 proxy_protocol", "systemd:web"]"#;
+    let path = |path: &Path, mode| Endpoint::Path { path: path.to_owned(), mode };
+    let expected = [
+        (Endpoint::Address("0.0.0.0:80".parse().unwrap()), true),
+        (path(&place.0.join("a.sock"), 0o660), false),
+        (path(Path::new("/b"), 0o600), true),
+        (Endpoint::Systemd(Some("web".to_owned())), false),
+    ];
+    let expected = expected.map(|(at, proxy_protocol)| Listen { at, proxy_protocol });
+    assert_eq!(place.load(&server(list)).unwrap().server.listen, expected);
+    let variables = [("EPHPM_SERVER_LISTEN", "systemd, unix:/b mode=666")];
+    let listen = place.load_with(&server(""), &variables, &[]).unwrap().server.listen;
+    assert_eq!(listen.iter().map(|one| one.at.to_string()).collect::<Vec<_>>(), ["systemd", "unix:/b"]);
+}
+
 /// The cases of `tests/config/bad_values.txt`: `section.key = value`, and below it the error.
 #[test]
 fn bad_values() {
@@ -316,7 +339,7 @@ fn bad_files() {
         (
             "# Sections.\n[sever]\nworkers = 4\n",
             "ephpm.toml:2: sever: unknown section, expected one of [server], [headers], [access_log], [php], [compression], \
-             [cache], [process], [logging]",
+             [cache], [process], [internal], [logging]",
         ),
         ("server = 3\n", "ephpm.toml:1: server: expected the section [server], found 3"),
         ("[[server]]\nworkers = 4\n", "ephpm.toml:1: server: expected the section [server], found [a table]"),

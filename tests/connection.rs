@@ -22,12 +22,14 @@ use ephpm::base::limits::{
 };
 use ephpm::base::slab::{Key, Slab};
 use ephpm::exchange::{Bell, Dispatch, Responder};
-use ephpm::http::message::Response;
+use ephpm::http::message::{Peer, Response};
 use ephpm::http::status::Status;
-use ephpm::http1::Http1Options;
+use ephpm::http1::{Http1, Http1Options};
 use ephpm::net::connection::{Connection, Readiness, Turn};
 use ephpm::net::transport::Socket;
+use ephpm::protocol::Protocol;
 use ephpm::service::context::{Exchanges, Options};
+use ephpm::service::http::Http;
 use simulation::surroundings::{Surroundings, connect};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -136,6 +138,17 @@ impl Bench {
         };
         bench.turn();
         bench
+    }
+
+    /// Begins anew, with a connection on which a header of the PROXY protocol comes first.
+    fn announce(&mut self, timeout: Duration) {
+        let key = Slab::default().insert_with(|_| ());
+        let address = "192.0.2.1:80".parse().unwrap();
+        let peer = Peer { remote: address, local: address, secure: false };
+        let http = Http::new(Protocol::Http1(Http1::new(Http1Options::default())), key, peer);
+        let socket = TestSocket(Rc::clone(&self.wire));
+        self.connection = Some(Connection::announced(socket, http, self.around.now + timeout));
+        self.turn();
     }
 
     /// Turns until the connection waits.
@@ -558,4 +571,53 @@ fn rule_46_what_has_content_has_a_type() {
         let text = String::from_utf8(std::mem::take(&mut bench.wire.borrow_mut().to_client)).unwrap();
         assert!(text.contains(&format!("\r\nContent-Type: {media_type}\r\n")), "{text}");
     }
+}
+
+#[test]
+fn rule_40_a_drain_lets_a_peer_send_what_it_has_connected_for() {
+    let mut bench = Bench::new();
+    let until = bench.around.now + LINGER_TIMEOUT;
+    bench.connection.as_mut().unwrap().drain(until);
+    bench.turn();
+    bench.wait(LINGER_TIMEOUT / 2);
+    assert!(bench.is_open());
+    bench.send(FILE);
+    let text = String::from_utf8(bench.wire.borrow().to_client.clone()).unwrap();
+    assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+    assert_eq!(bench.statuses(), [200]);
+    assert!(!bench.is_open());
+}
+
+#[test]
+fn rule_40_a_drain_does_not_wait_long_for_a_first_request() {
+    let mut bench = Bench::new();
+    let until = bench.around.now + LINGER_TIMEOUT;
+    bench.connection.as_mut().unwrap().drain(until);
+    bench.turn();
+    bench.wait(LINGER_TIMEOUT);
+    assert!(bench.connection.is_none() && bench.statuses().is_empty());
+}
+
+#[test]
+fn s20_a_proxy_has_a_heads_time_to_say_whom_it_speaks_for() {
+    let mut bench = Bench::new();
+    bench.announce(HEAD_TIMEOUT);
+    for byte in "PROXY TCP".bytes() {
+        bench.send([byte]);
+        bench.wait(SECOND);
+    }
+    assert!(bench.is_open());
+    bench.wait(HEAD_TIMEOUT - 9 * SECOND);
+    assert!(bench.connection.is_none() && bench.statuses().is_empty());
+    // What comes behind the header has its own time.
+    let mut bench = Bench::new();
+    bench.announce(HEAD_TIMEOUT);
+    bench.send([b"PROXY UNKNOWN\r\n", &FILE.as_bytes()[..10]].concat());
+    bench.wait(HEAD_TIMEOUT - SECOND);
+    bench.send(&FILE[10..]);
+    assert_eq!(bench.statuses(), [200]);
+    let mut bench = Bench::new();
+    bench.announce(HEAD_TIMEOUT);
+    bench.send(FILE);
+    assert!(bench.connection.is_none() && bench.statuses().is_empty(), "no header, no answer");
 }

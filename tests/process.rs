@@ -6,6 +6,8 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
@@ -311,6 +313,192 @@ fn sighup_applies_what_it_can_and_drops_no_connection() {
 
     fs::write(root.path().join("go"), "").expect("a written file");
     assert!(answer(busy).ends_with("4\r\ndone\r\n0\r\n\r\n"));
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+}
+
+const WHO: &str = "<?php foreach (['REMOTE_ADDR', 'REMOTE_PORT', 'SERVER_ADDR', 'SERVER_PORT', 'REQUEST_SCHEME'] as $name) \
+                   { echo $_SERVER[$name], ' '; }";
+
+/// What a Unix socket answers to a request without an end of its own.
+#[track_caller]
+fn ask_at(path: &Path, request: &str) -> String {
+    let mut stream = UnixStream::connect(path).expect("a connection");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn a_unix_socket_is_served_beside_an_address() {
+    let root = site(&[("who.php", WHO), ("file.txt", "file")]);
+    let sockets = TemporaryDirectory::new("sockets");
+    let path = sockets.path().join("site.sock");
+    // One that a process has left behind.
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+    let listen = format!("listen = [\"LISTEN\", \"unix:{} mode=606\"]", path.display());
+    let server = Server::builder(root.path()).server("event_loops = 2").listen(&listen).start();
+    server.wait_for_log(&format!("listening on unix:{}", path.display()));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).expect("a socket").permissions());
+    assert_eq!(mode & 0o777, 0o606);
+    for _ in 0..8 {
+        let answer = ask_at(&path, "GET /who.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert!(answer.ends_with("\r\n\r\nunix: 0 unix: 80 http "), "{answer}");
+    }
+    let large = "x".repeat(300_000);
+    fs::write(root.path().join("large.txt"), &large).expect("a file");
+    assert!(ask_at(&path, "GET /large.txt HTTP/1.0\r\n\r\n").ends_with(&large));
+    assert_eq!(server.client().get("/file.txt").expect(200).text(), "file");
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    assert!(!path.exists(), "the socket is removed");
+}
+
+#[test]
+fn the_proxy_protocol_tells_who_the_client_is() {
+    let root = site(&[("who.php", WHO)]);
+    let server = Server::builder(root.path())
+        .listen("listen = \"LISTEN proxy_protocol\"")
+        .server("head_timeout = \"300ms\"")
+        .start();
+    let request = b"GET /who.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let tls = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x14\xc0\0\x02\x01\xc6\x33\x64\x02\xdc\x04\x01\xbb\x20\0\x05\x01\0\0\0\0";
+    let v1 = b"PROXY TCP6 2001:db8::1 ::1 56324 8443\r\n";
+    for (header, told) in
+        [(&tls[..], "192.0.2.1 56324 198.51.100.2 443 https "), (v1, "2001:db8::1 56324 ::1 8443 http ")]
+    {
+        // At once, and a byte at a time.
+        let whole = String::from_utf8(server.raw([header, request].concat())).expect("UTF-8");
+        assert!(whole.ends_with(told), "{whole}");
+        let mut connection = server.connect();
+        for byte in header {
+            connection.write([*byte]).expect("sent");
+        }
+        connection.write(request).expect("sent");
+        assert!(answer(connection).ends_with(told));
+    }
+    let unknown = String::from_utf8(server.raw([b"PROXY UNKNOWN\r\n", &request[..]].concat())).expect("UTF-8");
+    assert!(unknown.contains("127.0.0.1 "), "{unknown}");
+    // Without a header, or with half of one, there is nothing but the end.
+    let mut without = server.connect();
+    without.write(request).expect("sent");
+    assert!(without.read_to_end().map_or(true, |bytes| bytes.is_empty()));
+    assert_eq!(server.raw("PROXY TCP4 192.0.2.1 "), b"");
+    assert_eq!(server.raw(""), b"");
+}
+
+#[test]
+fn monitors_are_answered_on_a_listener_of_their_own() {
+    let root = site(&[("wait.php", WAITING), ("live", "public")]);
+    let directory = TemporaryDirectory::new("internal");
+    let socket = directory.path().join("internal.sock");
+    let internal = format!("[internal]\nlisten = \"unix:{}\"\n", socket.display());
+    let server = Server::builder(root.path()).workers(1).sections(&internal).start();
+    server.wait_for_log("answering monitors");
+    let ask = |path: &str| ask_at(&socket, &format!("GET {path} HTTP/1.0\r\n\r\n"));
+    assert!(ask("/live").starts_with("HTTP/1.1 200 ") && ask("/ready").ends_with("\r\n\r\nready\n"));
+    assert!(ask("/wait.php").starts_with("HTTP/1.1 404 "), "nothing else is served there");
+    assert_eq!(server.client().get("/live").expect(200).text(), "public");
+    // It is not held up by what the server is busy with, and outlives the public listener.
+    let running = busy(&server);
+    server.signal("TERM");
+    wait_until(|| ask("/ready").ends_with("stopping\n"), "never stopping");
+    assert!(ask("/ready").starts_with("HTTP/1.1 503 ") && ask("/live").starts_with("HTTP/1.1 200 "));
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(running).contains("done"));
+    let (status, log) = server.wait();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn systemd_passes_sockets_and_is_told() {
+    let root = site(&[("file.txt", "file")]);
+    let directory = TemporaryDirectory::new("systemd");
+    let path = directory.path().join("notify");
+    let notified = UnixDatagram::bind(&path).expect("a socket");
+    notified.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    let told = || {
+        let mut bytes = [0; 256];
+        let len = notified.recv(&mut bytes).expect("a notification");
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
+    };
+    let server = Server::builder(root.path())
+        .listen("listen = \"systemd:web\"")
+        .pass_socket("web")
+        .environment("NOTIFY_SOCKET", path.to_str().expect("UTF-8"))
+        .start();
+    assert_eq!(told(), "READY=1");
+    assert_eq!(server.client().get("/file.txt").expect(200).text(), "file");
+    server.signal("TERM");
+    assert_eq!(told(), "STOPPING=1");
+    let (status, log) = server.wait();
+    assert!(status.success(), "{log}");
+    let error = Server::builder(root.path()).listen("listen = \"systemd\"").start_error();
+    assert!(error.contains("cannot listen on systemd: systemd has passed no such socket"), "{error}");
+}
+
+/// While clients ask without a pause, one process takes over from another: each of them is answered.
+#[test]
+fn a_new_process_takes_over_without_refusing_anybody() {
+    for loops in [1, 3] {
+        let root = site(&[("pid.php", "<?php echo getmypid();"), ("wait.php", WAITING)]);
+        let directory = TemporaryDirectory::new("upgrade");
+        let socket = directory.path().join("site.sock");
+        let listen = format!("listen = [\"LISTEN\", \"unix:{}\"]", socket.display());
+        let server = Server::builder(root.path()).server(&format!("event_loops = {loops}")).listen(&listen).start();
+        server.wait_for_log("listening on");
+        let address = server.address();
+        let ask = move || {
+            let mut connection = Connection::open(address).expect("a connection");
+            connection.write("GET /pid.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
+            let answer = answer(connection);
+            answer.rsplit("\r\n").next().expect("content").parse::<u32>().unwrap_or_else(|_| panic!("{answer}"))
+        };
+        assert_eq!(ask(), server.pid());
+        let running = busy(&server);
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                let old = server.pid();
+                std::thread::spawn(move || {
+                    let deadline = Instant::now() + Duration::from_secs(60);
+                    let (mut seen, mut after) = (0, 0);
+                    while after < 20 {
+                        assert!(Instant::now() < deadline, "the new process never answered");
+                        seen = ask();
+                        after += u32::from(seen != old);
+                    }
+                    seen
+                })
+            })
+            .collect();
+        server.signal("USR2");
+        let pids: Vec<u32> = clients.into_iter().map(|client| client.join().expect("no request failed")).collect();
+        assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
+        let successor = pids[0];
+        // What the old process was at work for is finished by it.
+        fs::write(root.path().join("go"), "").expect("a written file");
+        assert!(answer(running).contains("done"));
+        let (status, log) = server.wait();
+        assert!(status.success(), "{log}");
+        assert!(ask_at(&socket, "GET /pid.php HTTP/1.0\r\n\r\n").ends_with(&successor.to_string()));
+        assert_eq!(ask(), successor);
+        let killed = Command::new("kill").arg(successor.to_string()).status().expect("kill");
+        assert!(killed.success());
+        wait_until(|| Connection::open(address).is_err() && !socket.exists(), "the successor does not stop");
+    }
+}
+
+#[test]
+fn a_process_whose_successor_does_not_start_goes_on() {
+    let root = site(&[("file.txt", "file")]);
+    let builder = Server::builder(root.path());
+    let server = builder.clone().start();
+    server.wait_for_log("listening on");
+    server.configure(&builder.server("worker = 1"));
+    server.signal("USR2");
+    server.wait_for_log("the new process did not start: exit status: 78");
+    assert_eq!(server.client().get("/file.txt").expect(200).text(), "file");
     let (status, log) = server.stop();
     assert!(status.success(), "{log}");
 }

@@ -5,6 +5,7 @@
 
 pub mod confine;
 pub mod file;
+pub mod listening;
 pub mod process;
 pub mod signal;
 pub mod socket;

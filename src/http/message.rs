@@ -1,6 +1,7 @@
 //! Requests and responses without their content, which flows beside them as events and chunks.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::headers::{Headers, Span};
 use super::method::Method;
@@ -110,4 +111,20 @@ pub struct Peer {
     pub local: SocketAddr,
     /// Whether the connection is encrypted (`HTTPS`, `REQUEST_SCHEME`).
     pub secure: bool,
+}
+
+/// An address as `REMOTE_ADDR` and logs have it: of IPv4 where it is one in IPv6 clothes, and `unix:`, as nginx says,
+/// for the end of a Unix socket.
+#[derive(Debug, Clone, Copy)]
+pub struct Address(pub IpAddr);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == Peer::UNIX.ip() { f.write_str("unix:") } else { self.0.to_canonical().fmt(f) }
+    }
+}
+
+impl Peer {
+    /// Who is at the other end of a Unix socket: nobody with an address. No peer of TCP has this one.
+    pub const UNIX: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 }

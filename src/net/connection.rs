@@ -8,12 +8,13 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use super::transport::{Sent, Socket, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
 use crate::protocol::Disposition;
+use crate::proxy_protocol;
 use crate::service::access_log::AccessLog;
 use crate::service::context::Context;
 use crate::service::http::Http;
@@ -21,6 +22,8 @@ use crate::service::http::Http;
 /// A connection of one event loop.
 ///
 /// ```text
+/// Announced ──header of the PROXY protocol──▶ Open
+///
 /// Open ──response sent, more may come──▶ Lingering ──EOF, deadline──▶ (closed)
 ///   └───────────────────────────────────────────────────────────────────▲
 /// ```
@@ -61,6 +64,10 @@ pub struct Readiness {
 
 #[derive(Debug)]
 enum Phase {
+    /// A proxy is to say first whom it speaks for, and by when.
+    Announced {
+        until: Instant,
+    },
     Open,
     /// Our side is closed. What the peer still sends is thrown away, since closing with unread bytes would make the
     /// kernel send a reset, which destroys the response that is on its way (RFC 9112 §9.6).
@@ -99,6 +106,11 @@ impl<S: Socket> Connection<S> {
         }
     }
 
+    /// A fresh connection that begins with a header of the PROXY protocol, which must have come `until` then.
+    pub fn announced(transport: S, http: Http, until: Instant) -> Self {
+        Self { phase: Phase::Announced { until }, ..Self::new(transport, http) }
+    }
+
     /// The registered socket.
     pub fn transport(&mut self) -> &mut S {
         &mut self.transport
@@ -119,7 +131,7 @@ impl<S: Socket> Connection<S> {
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Open => self.http.deadline(),
-            Phase::Lingering { until } => Some(until),
+            Phase::Announced { until } | Phase::Lingering { until } => Some(until),
         }
     }
 
@@ -139,9 +151,13 @@ impl<S: Socket> Connection<S> {
         (self.inbox.len(), self.out.len())
     }
 
-    /// Lets the requests under way end, and no other begin.
-    pub fn drain(&mut self) {
-        self.http.drain();
+    /// Lets the requests under way end, and no other begin. A peer that has opened the connection and sent nothing may be
+    /// about to: its first request may come until then.
+    pub fn drain(&mut self, first_until: Instant) {
+        if let Phase::Announced { until } = &mut self.phase {
+            *until = first_until.min(*until);
+        }
+        self.http.drain(&self.inbox, first_until);
     }
 
     /// Reads, thinks and writes, each within its budget.
@@ -152,10 +168,16 @@ impl<S: Socket> Connection<S> {
         if let Phase::Lingering { until } = self.phase {
             return self.linger(scratch, until, cx.now);
         }
-        match self.read(scratch) {
-            Ok(Received::Open) => {}
-            Ok(Received::Eof) => self.http.eof(),
-            Err(_) => return Turn::Close, // a reset: the peer is gone
+        let Ok(received) = self.read(scratch) else {
+            return Turn::Close; // a reset: the peer is gone
+        };
+        if let Phase::Announced { until } = self.phase
+            && let Some(turn) = self.receive_announcement(received, until, cx.now)
+        {
+            return turn;
+        }
+        if received == Received::Eof {
+            self.http.eof();
         }
         if self.http.is_write_due(cx.now) {
             self.account(cx);
@@ -181,6 +203,28 @@ impl<S: Socket> Connection<S> {
         }
         self.http.settle(&self.inbox, &self.out, cx);
         self.after_turn(scratch, linger_timeout, cx.now)
+    }
+
+    /// Takes the PROXY protocol's header from the inbox; none when it has come and the connection proper begins. Without
+    /// one nothing is known of the client, and nothing is said to it.
+    fn receive_announcement(&mut self, received: Received, until: Instant, now: Instant) -> Option<Turn> {
+        match proxy_protocol::parse(&self.inbox) {
+            Ok(Some(header)) => {
+                self.inbox.advance(header.len);
+                self.http.announce(header.addresses, header.secure);
+                self.phase = Phase::Open;
+                None
+            }
+            Ok(None) if received == Received::Open && now < until => {
+                Some(if self.readable { Turn::Again } else { Turn::Wait(Some(until)) })
+            }
+            outcome => {
+                if outcome.is_err() {
+                    log::debug!("a connection without a header of the PROXY protocol is closed");
+                }
+                Some(Turn::Close)
+            }
+        }
     }
 
     /// Tells what the peer has taken. What the kernel has taken from us says little: it buffers megabytes, and has room
@@ -218,7 +262,8 @@ impl<S: Socket> Connection<S> {
     fn read(&mut self, scratch: &mut [u8]) -> io::Result<Received> {
         let mut budget = READ_BUDGET;
         while self.readable && budget > 0 {
-            if !self.http.wants_input(&self.inbox, &self.out) {
+            let is_announced = matches!(self.phase, Phase::Announced { .. });
+            if !is_announced && !self.http.wants_input(&self.inbox, &self.out) {
                 // The socket is not read, but that the peer has gone is heard all the same.
                 if self.peer_closed {
                     self.http.hang_up();
@@ -265,6 +310,7 @@ impl<S: Socket> Connection<S> {
 }
 
 /// How a read ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Received {
     /// The peer may send more.
     Open,

@@ -8,20 +8,20 @@ mod accept;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 
 use super::admission::{Addresses, Place, Reserve};
 use super::clock::Clock;
 use super::connection::{Connection, Readiness, Turn};
+use super::listener::{Entrance, Listener};
 use super::log_sink::LogSink;
+use super::pulse::{LoopPulse, Turns};
 use super::spool::TemporaryFiles;
 use crate::base::limits::READ_BUDGET;
 use crate::base::slab::{Key, Slab};
@@ -137,7 +137,7 @@ impl Remote {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("cannot wake an event loop: {error}");
         }
@@ -167,15 +167,8 @@ pub struct EventLoop {
     exchanges: Exchanges,
     shared: Arc<Shared>,
     remote: Remote,
+    turns: Arc<Turns>,
     draining: bool,
-}
-
-struct Listener {
-    socket: TcpListener,
-    /// Connections may be waiting.
-    ready: bool,
-    /// What we listen on, unless that is every address of the machine.
-    local: Option<SocketAddr>,
 }
 
 struct Slot {
@@ -189,8 +182,8 @@ struct Slot {
 }
 
 impl EventLoop {
-    /// A loop that will serve what `listeners` accept from `disks`.
-    pub fn new(listeners: Vec<std::net::TcpListener>, disks: Disks, shared: Arc<Shared>) -> io::Result<Self> {
+    /// A loop that will serve to who comes in by `entrances` from `disks`.
+    pub fn new(entrances: Vec<Entrance>, disks: Disks, shared: Arc<Shared>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let remote = Remote {
@@ -225,10 +218,11 @@ impl EventLoop {
             exchanges,
             shared,
             remote,
+            turns: Arc::default(),
             draining: false,
         };
-        for listener in listeners {
-            event_loop.listen(listener)?;
+        for entrance in entrances {
+            event_loop.listen(entrance)?;
         }
         Ok(event_loop)
     }
@@ -238,6 +232,11 @@ impl EventLoop {
         self.remote.clone()
     }
 
+    /// What tells whether this loop moves.
+    pub fn pulse(&self) -> LoopPulse {
+        LoopPulse::new(self.remote(), Arc::clone(&self.turns))
+    }
+
     /// Serves until told to stop.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
@@ -245,6 +244,8 @@ impl EventLoop {
         // Looked at before each wait: with the last connection gone there is nothing left to wake a draining loop.
         while !(self.draining && self.slots.is_empty()) {
             self.collect(&mut events, &mut due)?;
+            // Of this thread alone, so that it is a plain addition.
+            self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             match self.remote.phase.load(Ordering::SeqCst) {
                 phase if phase == Phase::Stopping as u8 => break,
                 phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
@@ -284,13 +285,10 @@ impl EventLoop {
         }
     }
 
-    fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
-        let mut socket = TcpListener::from_std(listener);
-        let local = Some(socket.local_addr()?).filter(|local| !local.ip().is_unspecified());
+    fn listen(&mut self, entrance: Entrance) -> io::Result<()> {
         // A listener's token names no connection: no key has this generation.
         let token = Token(usize::MAX - 1 - self.listeners.len());
-        self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
-        self.listeners.push(Listener { socket, ready: true, local });
+        self.listeners.push(Listener::new(entrance, self.poll.registry(), token)?);
         Ok(())
     }
 
@@ -432,10 +430,11 @@ impl EventLoop {
         // The kernel resets what still waits when the last listener of an address closes.
         self.accept_waiting();
         self.listeners.clear();
+        let first_until = self.clock.now + self.shared.options.linger_timeout;
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {
             if let Some(slot) = self.slots.get_mut(key) {
-                slot.connection.drain();
+                slot.connection.drain(first_until);
             }
             self.schedule(key);
         }

@@ -2,8 +2,10 @@
 
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
 
-use mio::net::TcpStream;
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
 
 use crate::base::chunk::FileRange;
 use crate::base::limits::WRITE_BUDGET;
@@ -96,13 +98,25 @@ pub enum Sent {
 pub enum Transport {
     /// Plain TCP.
     Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
 }
 
 impl Transport {
     /// The registered socket.
-    pub fn source(&mut self) -> &mut TcpStream {
+    pub fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(stream) => stream,
+            Self::Unix(stream) => stream,
+        }
+    }
+}
+
+impl AsRawFd for Transport {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
         }
     }
 }
@@ -111,36 +125,44 @@ impl Socket for Transport {
     fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buf),
+            Self::Unix(stream) => stream.read(buf),
         }
     }
 
     fn send_slices(&mut self, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => socket::send(stream, slices, more),
+            Self::Unix(stream) => socket::send(stream, slices, more),
         }
     }
 
     fn send_file(&mut self, range: &FileRange, len: usize) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => socket::send_file(stream, &*range.file, range.offset, len),
+            Self::Unix(stream) => socket::send_file(stream, &*range.file, range.offset, len),
         }
     }
 
     fn unacknowledged(&self) -> io::Result<u64> {
         match self {
             Self::Tcp(stream) => socket::unacknowledged(stream),
+            // What has left us lies with the peer: there is one buffer, and it is small.
+            Self::Unix(_) => Ok(0),
         }
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
     }
 
     fn reset_on_close(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => socket::reset_on_close(stream),
+            // It knows no reset.
+            Self::Unix(_) => Ok(()),
         }
     }
 }

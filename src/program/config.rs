@@ -9,6 +9,7 @@ mod assignment;
 mod environment;
 mod error;
 mod file;
+mod listen;
 #[doc(hidden)]
 pub mod fuzz;
 pub(in crate::program) mod nearest;
@@ -23,9 +24,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use assignment::Assignment;
+#[cfg(feature = "php")]
+pub(in crate::program) use environment::HANDOVER_PREFIX;
 pub use error::{ConfigError, Origin};
+pub use listen::{Endpoint, Listen};
 pub use settings::{
-    AccessLog, Cache, Compression, Config, Headers, KEYS, Key, Logging, Mode, Php, Process, Server, Unset,
+    AccessLog, Cache, Compression, Config, Headers, Internal, KEYS, Key, Logging, Mode, Php, Process, Server, Unset,
 };
 pub use value::Value;
 

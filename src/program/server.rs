@@ -4,13 +4,20 @@
 //! event loops run. Stop: loops stop accepting and end with their last connection; what is left after the grace time
 //! is cut; PHP threads end; PHP stops on this thread.
 
+mod control;
 mod error;
+mod handover;
+mod internal;
+mod listeners;
 mod loops;
+mod notify;
 mod options;
 mod privileges;
 mod reload;
 
-use std::net::{SocketAddr, TcpListener};
+use std::env;
+use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use error::ServerError;
@@ -18,9 +25,15 @@ pub use error::ServerError;
 use super::access_log::AccessLogWriter;
 use super::config::{Config, ConfigError};
 use super::php_ini::php_ini;
-use crate::base::sys::{process, signal, socket};
+use crate::base::sys::{process, signal};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions};
+use crate::service::health::{Health, Stage};
+use control::{Control, End};
+use handover::Given;
+use internal::Internal;
+use listeners::Listeners;
 use loops::Loops;
+use notify::{READY, STOPPING, notify};
 
 /// How long PHP threads get to end after their scripts have been interrupted.
 const PHP_STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -35,15 +48,21 @@ pub enum Stopped {
 }
 
 /// Serves until a signal asks to stop. `read` reads the configuration again, when a signal asks for that.
-pub fn run(mut config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Result<Stopped, ServerError> {
+pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Result<Stopped, ServerError> {
+    // Known now, and for certain: the file may be replaced while the process runs.
+    let program = env::current_exe().unwrap_or_default();
     signal::install().map_err(|error| ServerError::System("cannot handle signals", error))?;
-    let identity = privileges::identity(&config.process)?;
     if let Err(error) = process::close_inherited_files_on_exec() {
         log::warn!("files that were open at the start may reach the programs that PHP starts: {error}");
     }
-    let listeners = listen(&config)?;
-    privileges::restrict(&config.process, identity.as_ref())?;
-    let addresses: Vec<SocketAddr> = listeners[0].iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let mut given = Given::take();
+    let sockets = Sockets::open(&config, &mut given)?;
+    let health = Arc::new(Health::default());
+    // A predecessor is ready, and says so, until this process is.
+    let mut internal = match given.has_predecessor() {
+        true => None,
+        false => sockets.start_internal(&config, &health)?,
+    };
     let access_log = start_access_log(&config)?;
     let php = start_php(&config)?;
     let options = PoolOptions {
@@ -52,20 +71,44 @@ pub fn run(mut config: Config, read: impl Fn() -> Result<Config, ConfigError>) -
         server: options::server_options(&config),
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
-    let loops = match Loops::start(&config, listeners, pool.dispatch(), access_log) {
+    let entrances = sockets.public.entrances(config.server.event_loops);
+    let loops = entrances.and_then(|entrances| Loops::start(&config, entrances, pool.dispatch(), access_log));
+    let mut loops = match loops {
         Ok(loops) => loops,
         Err(error) => {
             stop_php(php, pool, Duration::ZERO);
             return Err(ServerError::System("cannot start an event loop", error));
         }
     };
-    announce(&config, &addresses, &php, &pool);
+    health.watch(loops.take_pulses());
+    if internal.is_none() {
+        internal = sockets.start_internal(&config, &health)?;
+    }
+    announce(&config, &sockets, &php, &pool);
+    health.enter(Stage::Ready);
+    notify(READY);
+    given.ready();
 
-    let failed = !loops.wait(&mut config, read);
-    log::info!("stopping: requests under way may take {:?} more", config.server.drain_timeout);
-    let deadline = Instant::now() + config.server.drain_timeout;
+    let mut control = Control { config, read, program, successor: None };
+    let end = control.run(&loops, &sockets);
+    let failed = loops.has_failed();
+    let drain_timeout = control.config.server.drain_timeout;
+    log::info!("stopping: requests under way may take {drain_timeout:?} more");
+    health.enter(Stage::Stopping);
+    if end == End::Replaced {
+        // Who asks is to ask the successor.
+        internal.take().into_iter().for_each(Internal::stop);
+    } else {
+        notify(STOPPING);
+    }
+    // What is open here would keep connections waiting that nobody accepts.
+    let Sockets { public, internal: of_monitors } = sockets;
+    public.close(end);
+    let deadline = Instant::now() + drain_timeout;
     loops.stop(deadline);
     let stopped = stop_php(php, pool, deadline.saturating_duration_since(Instant::now()));
+    internal.into_iter().for_each(Internal::stop);
+    of_monitors.close(end);
     if failed {
         return Err(ServerError::EventLoop);
     }
@@ -73,23 +116,36 @@ pub fn run(mut config: Config, read: impl Fn() -> Result<Config, ConfigError>) -
     Ok(stopped)
 }
 
-/// Binds every address, once for each loop.
-fn listen(config: &Config) -> Result<Vec<Vec<TcpListener>>, ServerError> {
-    let share_port = config.server.event_loops > 1;
-    let mut addresses = config.server.listen.clone();
-    let mut all = Vec::with_capacity(config.server.event_loops);
-    for _ in 0..config.server.event_loops {
-        let mut listeners = Vec::with_capacity(addresses.len());
-        for address in &mut addresses {
-            let listener =
-                socket::listen(*address, share_port).map_err(|error| ServerError::Listen(*address, error))?;
-            // Port 0 takes any port: the other loops must share the one that it became.
-            *address = listener.local_addr().map_err(|error| ServerError::Listen(*address, error))?;
-            listeners.push(listener);
-        }
-        all.push(listeners);
+/// All that is listened on.
+#[derive(Debug)]
+struct Sockets {
+    public: Listeners,
+    internal: Listeners,
+}
+
+impl Sockets {
+    /// Opens them, and then gives up the right to.
+    fn open(config: &Config, given: &mut Given) -> Result<Self, ServerError> {
+        let identity = privileges::identity(&config.process)?;
+        let mut open = |wanted, copies| Listeners::open(wanted, copies, identity.as_ref(), &mut given.sockets);
+        let public = open(&config.server.listen, config.server.event_loops)?;
+        let internal = open(&config.internal.listen, 1)?;
+        privileges::restrict(&config.process, identity.as_ref())?;
+        Ok(Self { public, internal })
     }
-    Ok(all)
+
+    fn start_internal(&self, config: &Config, health: &Arc<Health>) -> Result<Option<Internal>, ServerError> {
+        if config.internal.listen.is_empty() {
+            return Ok(None);
+        }
+        let started = Internal::start(config, &self.internal, health);
+        started.map(Some).map_err(|error| ServerError::System("cannot start the internal listener", error))
+    }
+
+    /// All of them, for a successor.
+    fn all(&self) -> Vec<(RawFd, Option<&str>)> {
+        self.public.all().chain(self.internal.all()).collect()
+    }
 }
 
 /// Starts the writer of the access log, if there is to be one.
@@ -121,7 +177,7 @@ fn stop_php(php: Php, pool: Pool, patience: Duration) -> Stopped {
 }
 
 /// The banner: what serves what, where.
-fn announce(config: &Config, addresses: &[SocketAddr], php: &Php, pool: &Pool) {
+fn announce(config: &Config, sockets: &Sockets, php: &Php, pool: &Pool) {
     let info = php.info();
     let safety = if info.zts { "ZTS" } else { "not thread-safe" };
     let opcache = if info.opcache { "OPcache on" } else { "OPcache OFF" };
@@ -136,7 +192,10 @@ fn announce(config: &Config, addresses: &[SocketAddr], php: &Php, pool: &Pool) {
         log::warn!("this libphp is a debug build, which is slow");
     }
     log::info!("serving {}", config.server.document_root.display());
-    for address in addresses {
-        log::info!("listening on http://{address}");
+    for name in sockets.public.names() {
+        log::info!("listening on {name}");
+    }
+    for name in sockets.internal.names() {
+        log::info!("answering monitors on {name}");
     }
 }

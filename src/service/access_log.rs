@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::http::date;
-use crate::http::message::{Request, Version};
+use crate::http::message::{Address, Request, Version};
 use crate::http::method::Method;
 use crate::http::peer_error::PeerError;
 use crate::http::status::Status;
@@ -159,7 +159,7 @@ impl AccessLog {
 
 /// `192.0.2.1 - - [06/Nov/1994:08:49:37 +0000] "GET / HTTP/1.1" 200 5 "-" "agent"`.
 fn combined(line: &mut String, record: &Record) -> fmt::Result {
-    write!(line, "{} - - [", record.remote)?;
+    write!(line, "{} - - [", Address(record.remote))?;
     let Time { year, month, day, hour, minute, second } = Time::of(record.received_at);
     let month =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][month as usize - 1];
@@ -188,7 +188,7 @@ fn json(line: &mut String, record: &Record, is_complete: bool, duration: Duratio
     let Time { year, month, day, hour, minute, second } = Time::of(record.received_at);
     let millis = record.received_at.subsec_millis();
     write!(line, "{{\"time\":\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z\"")?;
-    write!(line, ",\"remote\":\"{}\"", record.remote)?;
+    write!(line, ",\"remote\":\"{}\"", Address(record.remote))?;
     if let Some((method, version)) = record.line {
         write!(line, ",\"method\":\"{}\"", method.as_str())?;
         member(line, "target", record.text(record.target))?;

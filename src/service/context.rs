@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::access_log::AccessLog;
 use super::content::{CollectorOptions, Spool};
+use super::health::Health;
 use crate::base::limits;
 use crate::base::pace::Pace;
 use crate::exchange::{self, Bell, Dispatch, Handle, Job, Tag};
@@ -46,6 +47,8 @@ pub struct Context<'a> {
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the constants of each field's name in `limits` say what it is, or the type does")]
 pub struct Options {
+    /// The connections are internal ones: nothing else is served on them.
+    pub health: Option<Arc<Health>>,
     pub forwarded: forwarded::Options,
     pub headers: HeaderRules,
     pub error_pages: ErrorPages,
@@ -63,6 +66,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            health: None,
             forwarded: forwarded::Options::default(),
             headers: HeaderRules::default(),
             error_pages: ErrorPages::default(),

@@ -7,6 +7,7 @@
 mod hand_over;
 mod refuse;
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -42,6 +43,10 @@ pub struct Http {
     streams: Vec<Stream>,
     timers: Timers<TIMERS>,
     ending: Ending,
+    /// There has been a request.
+    has_begun: bool,
+    /// The first request is to be the last.
+    drains_later: bool,
     /// The last [`process`](Self::process) stopped because the send queue was full, or because it had worked enough.
     stalled: bool,
     /// How full it was then, or after what has been sent since.
@@ -119,7 +124,16 @@ impl Http {
     pub fn new(protocol: Protocol, key: Key, peer: Peer) -> Self {
         let (streams, timers) = (Vec::new(), Timers::default());
         let journal = Journal::default();
-        Self { key, peer, protocol, streams, timers, ending: Ending::Open, stalled: false, queued: 0, journal }
+        let (ending, has_begun, drains_later, stalled) = (Ending::Open, false, false, false);
+        Self { key, peer, protocol, streams, timers, ending, has_begun, drains_later, stalled, queued: 0, journal }
+    }
+
+    /// Tells the ends of the connection as a proxy has told them, before its first byte is received.
+    pub fn announce(&mut self, addresses: Option<(SocketAddr, SocketAddr)>, secure: bool) {
+        if let Some((remote, local)) = addresses {
+            (self.peer.remote, self.peer.local) = (remote, local);
+        }
+        self.peer.secure |= secure;
     }
 
     /// Does all that can be done with what has been received and what PHP has produced.
@@ -235,9 +249,14 @@ impl Http {
         self.journal.abandon(log, now);
     }
 
-    /// Lets the requests under way end, and no other begin.
-    pub fn drain(&mut self) {
-        self.protocol.drain();
+    /// Lets the requests under way end, and no other begin. A peer that has opened the connection and sent nothing may be
+    /// about to: its first request may come until then.
+    pub fn drain(&mut self, inbox: &BytesMut, first_until: Instant) {
+        if self.has_begun || self.protocol.awaiting(inbox) != Awaiting::Request {
+            return self.protocol.drain();
+        }
+        self.drains_later = true;
+        self.timers.set(Timer::KeepAlive as usize, first_until);
     }
 
     fn on_event(&mut self, event: Event, out: &mut SendQueue, cx: &mut Context<'_>) {
@@ -246,6 +265,10 @@ impl Http {
                 // What was waited for has come. What is waited for after this turn may be the same again, anew.
                 for timer in [Timer::KeepAlive, Timer::Head, Timer::Content] {
                     self.timers.clear(timer as usize);
+                }
+                self.has_begun = true;
+                if std::mem::take(&mut self.drains_later) {
+                    self.protocol.drain();
                 }
                 self.on_request(id, request, out, cx);
             }
@@ -277,6 +300,10 @@ impl Http {
     fn on_request(&mut self, id: StreamId, mut request: Request, out: &mut SendQueue, cx: &mut Context<'_>) {
         let peer = forwarded::resolve(&cx.options.forwarded, self.peer, &mut request);
         let reply = Reply::new(id, peer, Some(&request), cx);
+        if let Some(health) = &cx.options.health {
+            let (response, content) = health.answer(&request);
+            return self.send(reply, response, content, out, cx);
+        }
         match cx.router.route(&request, cx.files) {
             Route::Script(script) => self.receive(reply, request, script, out, cx),
             Route::File { path } => self.send_file(reply, request, &path, out, cx),

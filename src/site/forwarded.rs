@@ -70,6 +70,9 @@ impl FromStr for Network {
     type Err = NotANetwork;
 
     fn from_str(text: &str) -> Result<Self, NotANetwork> {
+        if text == "unix:" {
+            return Ok(Self { address: Peer::UNIX.ip(), prefix_bits: 32 });
+        }
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
         // Peers' addresses are canonical, so this would never contain one.
@@ -89,7 +92,8 @@ impl FromStr for Network {
 }
 
 impl Options {
-    fn trust(&self, address: IpAddr) -> bool {
+    /// Whether an address is that of a trusted proxy. `unix:` is that of a peer over a Unix socket ([`Peer::UNIX`]).
+    pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.proxies.iter().any(|network| network.contains(address))
     }
@@ -103,7 +107,7 @@ impl Options {
 /// A host that it tells becomes the authority of `request`. Of a client's port nothing is known, unless the proxy
 /// tells it, which few do; it is 0 then.
 pub fn resolve(options: &Options, peer: Peer, request: &mut Request) -> Peer {
-    if !options.trust(peer.remote.ip()) {
+    if !options.trusts(peer.remote.ip()) {
         return peer;
     }
     let told = if options.believe(Field::Forwarded) {
@@ -183,7 +187,7 @@ fn find_client<'a>(options: &Options, nodes: impl Iterator<Item = Option<&'a [u8
     for (hop, node) in nodes.enumerate() {
         let Some(address) = node.and_then(parse_node) else { break };
         found = Some((address, hop));
-        if !options.trust(address.ip()) {
+        if !options.trusts(address.ip()) {
             break;
         }
     }

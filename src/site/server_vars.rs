@@ -11,10 +11,10 @@ mod host;
 
 pub use arena::ServerVars;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::exchange::Job;
-use crate::http::message::Request;
+use crate::http::message::{Address, Request};
 use crate::http::status::Status;
 
 /// What `$_SERVER` says of the server.
@@ -66,14 +66,16 @@ fn push_server(job: &Job, options: &ServerOptions, out: &mut ServerVars) {
     match job.request.authority().and_then(host::without_port) {
         Some(host) => out.push(b"SERVER_NAME", host),
         None => match local.ip().to_canonical() {
+            // A Unix socket has none.
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => out.push(b"SERVER_NAME", b"localhost"),
             IpAddr::V4(address) => out.push_display(b"SERVER_NAME", &address),
             IpAddr::V6(address) => out.push_display(b"SERVER_NAME", &format_args!("[{address}]")),
         },
     }
     // Over IPv6 sockets, clients of IPv4 come as ::ffff:192.0.2.1, which no application expects.
-    out.push_display(b"SERVER_ADDR", &local.ip().to_canonical());
+    out.push_display(b"SERVER_ADDR", &Address(local.ip()));
     out.push_display(b"SERVER_PORT", &local.port());
-    out.push_display(b"REMOTE_ADDR", &remote.ip().to_canonical());
+    out.push_display(b"REMOTE_ADDR", &Address(remote.ip()));
     out.push_display(b"REMOTE_PORT", &remote.port());
     if job.peer.secure {
         out.push(b"HTTPS", b"on");

@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use ephpm::base::sys::listening::Listening;
 use ephpm::base::sys::socket;
 use ephpm::exchange::{Dispatch, Responder};
 use ephpm::http::message::Response;
 use ephpm::http::method::Method;
 use ephpm::http::status::Status;
 use ephpm::net::event_loop::{Disks, EventLoop, Options, Remote, Shared};
+use ephpm::net::listener::Entrance;
 use ephpm::service::context;
 use ephpm::site::disk::{self, Disk};
 use ephpm::site::router::{self, Router};
@@ -127,7 +129,7 @@ impl Server {
         let root_disk = Disk::new(&root, disk::Options::default(), Instant::now()).unwrap();
         let disks = Disks { root: root_disk, internal: Vec::new() };
         let event_loop = EventLoop::new(
-            vec![listener],
+            vec![Entrance { socket: Listening::Tcp(listener), proxy_protocol: false }],
             disks,
             Arc::new(Shared { options, router, dispatch, addresses: Arc::default(), access_log: None }),
         )

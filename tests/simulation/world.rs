@@ -283,7 +283,7 @@ impl World {
         self.drained = true;
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {
-            self.slots.get_mut(key).unwrap().connection.drain();
+            self.slots.get_mut(key).unwrap().connection.drain(self.around.now + limits::LINGER_TIMEOUT);
             self.schedule(key);
         }
         self.parked = false;

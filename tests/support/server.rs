@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -45,6 +46,8 @@ pub(crate) struct Builder {
     sections: String,
     environment: Vec<(String, String)>,
     files_max: Option<u32>,
+    listen: String,
+    passed: Option<String>,
 }
 
 impl Server {
@@ -59,6 +62,8 @@ impl Server {
             sections: String::new(),
             environment: Vec::new(),
             files_max: None,
+            listen: "listen = \"LISTEN\"".to_owned(),
+            passed: None,
         }
     }
 
@@ -197,6 +202,18 @@ impl Builder {
         self
     }
 
+    /// The line that says where to listen, in which `LISTEN` stands for the server's address.
+    pub(crate) fn listen(mut self, line: &str) -> Self {
+        line.clone_into(&mut self.listen);
+        self
+    }
+
+    /// Opens the server's address beforehand, and passes it as systemd does.
+    pub(crate) fn pass_socket(mut self, name: &str) -> Self {
+        self.passed = Some(name.to_owned());
+        self
+    }
+
     /// How many files the server may have open.
     pub(crate) fn files_max(mut self, files: u32) -> Self {
         self.files_max = Some(files);
@@ -208,7 +225,7 @@ impl Builder {
         let root = quote(self.document_root.to_str().expect("a path in UTF-8"));
         let mut lines = vec![
             "[server]".to_owned(),
-            format!("listen = \"{address}\""),
+            self.listen.replace("LISTEN", &address.to_string()),
             format!("document_root = {root}"),
             format!("workers = {}", self.workers),
         ];
@@ -254,19 +271,31 @@ impl Builder {
         let config = directory.write(CONFIG_NAME, self.toml(address));
         let log = File::create(directory.path().join(LOG_NAME)).expect("a new file");
         let program = std::env::var_os("EPHPM_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_ephpm").into());
-        let mut command = match self.files_max {
-            None => Command::new(&program),
-            Some(files) => {
+        // Alive until the server has its own.
+        let passed = self.passed.as_ref().map(|_| TcpListener::bind(address).expect("a free address"));
+        let mut words = Vec::new();
+        words.extend(self.files_max.map(|files| format!("ulimit -n {files};")));
+        if let Some(name) = &self.passed {
+            // The shell's descriptor 3 is a copy that is not closed on exec, and its process becomes the server.
+            let shell = format!("exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name}");
+            words.push(format!("{shell}; export LISTEN_PID LISTEN_FDS LISTEN_FDNAMES;"));
+        }
+        let mut command = match words.is_empty() {
+            true => Command::new(&program),
+            false => {
                 let mut shell = Command::new("sh");
-                shell.arg("-c").arg(format!("ulimit -n {files} && exec \"$0\" \"$@\"")).arg(&program);
+                shell.arg("-c").arg(format!("{} exec \"$0\" \"$@\"", words.concat())).arg(&program);
                 shell
             }
         };
+        let stdin = passed.as_ref().map_or_else(Stdio::null, |socket| {
+            Stdio::from(OwnedFd::from(socket.try_clone().expect("a second handle on the socket")))
+        });
         let child = command
             .arg("--config")
             .arg(config)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(log.try_clone().expect("a second handle on the log"))
             .stderr(log)
             .spawn()

@@ -1,7 +1,12 @@
 //! This process: its limits, and what it and the programs that it starts may do.
 #![allow(unsafe_code, reason = "system calls")]
 
+use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use super::check;
 
@@ -29,6 +34,44 @@ pub fn close_inherited_files_on_exec() -> io::Result<()> {
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
     Ok(())
+}
+
+/// Has `command` leave these files open for the program that it starts. They must be open until then.
+pub fn leave_open(command: &mut Command, files: Vec<RawFd>) {
+    let leave = move || {
+        for file in &files {
+            // SAFETY: no pointers are passed, and fcntl is async-signal-safe, as is all of this closure.
+            check(unsafe { libc::fcntl(*file, libc::F_SETFD, 0) })?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure neither allocates nor locks, so that it may run between fork and exec.
+    unsafe { command.pre_exec(leave) };
+}
+
+/// Takes over a pipe that the parent process has left open for this one under this number. Fails for anything else.
+pub fn adopt_file(number: RawFd) -> io::Result<File> {
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the status is there to be written; an fd that is not open is an error.
+    check(unsafe { libc::fstat(number, status.as_mut_ptr()) })?;
+    // SAFETY: fstat has succeeded, and has filled it.
+    if unsafe { status.assume_init() }.st_mode & libc::S_IFMT != libc::S_IFIFO {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no pipe"));
+    }
+    // SAFETY: it is open, and meant for nobody else in this process: the caller has been told so by the parent.
+    let file = unsafe { File::from_raw_fd(number) };
+    // SAFETY: no pointers are passed; the file is open.
+    check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    Ok(file)
+}
+
+/// Removes a variable from the environment, and returns what it was. Must be called while the calling thread is the
+/// only one.
+pub fn take_variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok();
+    // SAFETY: by this function's contract nobody reads the environment meanwhile.
+    unsafe { std::env::remove_var(name) };
+    value
 }
 
 /// Sees to it that nothing that this process starts gains privileges by being set-user-ID, set-group-ID or by file

@@ -5,10 +5,9 @@
 //! kernel's queue in the first case; in the second they are refused, since nobody knows who holds the descriptors.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::{EventLoop, Slot};
@@ -17,7 +16,7 @@ use crate::base::slab::Key;
 use crate::base::sys::socket;
 use crate::http::message::Peer;
 use crate::http1::Http1;
-use crate::net::admission::refuse;
+use crate::net::admission::{Place, refuse};
 use crate::net::connection::Connection;
 use crate::net::transport::Transport;
 use crate::protocol::Protocol;
@@ -52,7 +51,7 @@ impl EventLoop {
             }
             if !self.has_room() {
                 // Nobody is to go for nothing.
-                if !socket::is_readable(&self.listeners[index].socket) {
+                if !self.listeners[index].is_readable() {
                     self.listeners[index].ready = false;
                     continue;
                 }
@@ -63,13 +62,8 @@ impl EventLoop {
             }
             budget -= 1;
             let listener = &mut self.listeners[index];
-            match listener.socket.accept() {
-                Ok((stream, remote)) => {
-                    let local = listener.local;
-                    if let Err(error) = self.open(stream, remote, local) {
-                        log::warn!("cannot take a connection: {error}");
-                    }
-                }
+            match listener.accept() {
+                Ok((transport, peer)) => self.take(index, transport, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
                 Err(error) if socket::is_exhausted(&error) => {
                     self.disk.shed();
@@ -93,11 +87,8 @@ impl EventLoop {
     /// Accepts everything that waits, as far as there are file descriptors.
     pub(super) fn accept_waiting(&mut self) {
         for index in 0..self.listeners.len() {
-            while let Ok((stream, remote)) = self.listeners[index].socket.accept() {
-                let local = self.listeners[index].local;
-                if let Err(error) = self.open(stream, remote, local) {
-                    log::warn!("cannot take a connection: {error}");
-                }
+            while let Ok((transport, peer)) = self.listeners[index].accept() {
+                self.take(index, transport, peer);
             }
         }
     }
@@ -120,32 +111,45 @@ impl EventLoop {
     fn refuse_waiting(&mut self, index: usize) {
         self.reserve.spend();
         for _ in 0..ACCEPT_BUDGET {
-            match self.listeners[index].socket.accept() {
-                Ok((stream, _)) => refuse(&stream),
+            match self.listeners[index].accept() {
+                Ok((transport, _)) => refuse(&transport),
                 Err(_) => break,
             }
         }
         self.reserve.fill();
     }
 
-    fn open(&mut self, stream: TcpStream, remote: SocketAddr, local: Option<SocketAddr>) -> io::Result<()> {
+    fn take(&mut self, index: usize, transport: Transport, peer: Peer) {
+        let proxy_protocol = self.listeners[index].proxy_protocol;
         let place = match self.shared.options.connections_per_address_max {
-            0 => None,
-            max => match self.shared.addresses.admit(remote.ip(), max) {
-                Some(place) => Some(place),
-                None => {
-                    log::debug!("{}: refused, since it has {max} connections", remote.ip());
-                    refuse(&stream);
-                    return Ok(());
-                }
-            },
+            max if max > 0 && !proxy_protocol && self.is_counted(peer.remote.ip()) => {
+                let Some(place) = self.shared.addresses.admit(peer.remote.ip(), max) else {
+                    log::debug!("{}: refused, since it has {max} connections", peer.remote.ip());
+                    return refuse(&transport);
+                };
+                Some(place)
+            }
+            _ => None,
         };
-        let local = local.map_or_else(|| stream.local_addr(), Ok)?;
-        let peer = Peer { remote, local, secure: false };
-        let options = &self.shared.options.http1;
+        if let Err(error) = self.open(transport, peer, proxy_protocol, place) {
+            log::warn!("cannot take a connection: {error}");
+        }
+    }
+
+    /// Whether an address is a client's: a proxy has as many connections as its clients need.
+    fn is_counted(&self, address: IpAddr) -> bool {
+        address != Peer::UNIX.ip() && !self.shared.options.http.forwarded.trusts(address)
+    }
+
+    fn open(&mut self, transport: Transport, peer: Peer, proxy_protocol: bool, place: Option<Place>) -> io::Result<()> {
+        let options = &self.shared.options;
+        let until = self.clock.now + options.http.head_timeout;
         let key = self.slots.insert_with(|key| {
-            let http = Http::new(Protocol::Http1(Http1::new(*options)), key, peer);
-            let connection = Connection::new(Transport::Tcp(stream), http);
+            let http = Http::new(Protocol::Http1(Http1::new(options.http1)), key, peer);
+            let connection = match proxy_protocol {
+                true => Connection::announced(transport, http, until),
+                false => Connection::new(transport, http),
+            };
             Slot { connection, _place: place, scheduled: false, armed: None }
         });
         let slot = self.slots.get_mut(key).expect("it was just inserted");

@@ -16,6 +16,9 @@ const PREFIX: &str = "EPHPM_";
 /// Where the build keeps libphp: ours, but not spoken to the program.
 const BUILD_VARIABLE: &str = "EPHPM_CACHE";
 
+/// Variables by which one process hands over to the next, without a person between them.
+pub(in crate::program) const HANDOVER_PREFIX: &str = "EPHPM_HANDOVER_";
+
 /// Variables of the tests, which start the program with them in its environment.
 const TEST_PREFIX: &str = "EPHPM_TEST_";
 
@@ -66,6 +69,7 @@ fn unknown(name: &str) -> String {
 fn is_foreign(name: &str, value: &str) -> bool {
     name == BUILD_VARIABLE
         || name.starts_with(TEST_PREFIX)
+        || name.starts_with(HANDOVER_PREFIX)
         || name.ends_with("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
         || (name.ends_with("_PORT") && value.contains("://"))

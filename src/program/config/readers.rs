@@ -4,7 +4,6 @@
 //! type or what it had expected. Readers do not look at the disk, except to resolve `..` in a
 //! path; whether a directory exists is asked once, of the final configuration.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -74,7 +73,7 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// Digits and nothing else: `u64::from_str` would take a plus sign too.
-fn parse_digits(text: &str) -> Option<u64> {
+pub(super) fn parse_digits(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -165,7 +164,7 @@ pub(super) fn optional_path() -> impl Fn(&Value, &Path) -> Read<Option<PathBuf>>
 /// Makes a path absolute. Symbolic links stay, so that a site whose `current` link is moved to
 /// the next release follows it; but `..` is resolved, as PHP would: a script's `__DIR__` never
 /// holds one, and applications compare it with `DOCUMENT_ROOT`.
-fn resolve(base: &Path, text: &str) -> PathBuf {
+pub(super) fn resolve(base: &Path, text: &str) -> PathBuf {
     let joined = base.join(text);
     let absolute = std::path::absolute(&joined).unwrap_or(joined);
     let parts: Vec<Component<'_>> = absolute.components().collect();
@@ -174,43 +173,6 @@ fn resolve(base: &Path, text: &str) -> PathBuf {
     let above: PathBuf = above.iter().collect();
     let above = above.canonicalize().unwrap_or(above);
     above.join(below.iter().collect::<PathBuf>())
-}
-
-/// One address, or a list: `127.0.0.1:8080`, `[::1]:80`, `:8080`, `8080`, `localhost:8080`.
-pub(super) fn listen() -> impl Fn(&Value, &Path) -> Read<Vec<SocketAddr>> {
-    |value, _| {
-        let expected = r#"an address such as "127.0.0.1:8080", "[::1]:80", ":8080" or "8080""#;
-        let mut addresses = Vec::new();
-        for element in value.elements() {
-            let text = match &element {
-                Value::Integer(port) => port.to_string(),
-                other => other.str().unwrap_or_default().to_owned(),
-            };
-            let address = parse_address(&text).ok_or_else(|| element.instead_of(expected))?;
-            if addresses.contains(&address) {
-                return Err(Mismatch::new("each address once", format!("{address} twice")));
-            }
-            addresses.push(address);
-        }
-        if addresses.is_empty() {
-            return Err(value.instead_of(expected));
-        }
-        Ok(addresses)
-    }
-}
-
-fn parse_address(text: &str) -> Option<SocketAddr> {
-    if let Ok(address) = text.parse() {
-        return Some(address);
-    }
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    let host = match host {
-        "" => Ipv4Addr::UNSPECIFIED,
-        "localhost" => Ipv4Addr::LOCALHOST,
-        _ => return None,
-    };
-    let port = parse_digits(port).and_then(|port| u16::try_from(port).ok())?;
-    Some(SocketAddr::new(IpAddr::V4(host), port))
 }
 
 /// Names of files in a directory, without a path and not hidden.

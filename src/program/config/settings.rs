@@ -6,15 +6,15 @@
 //! `name: Type = reader, "default as one would write it";`, or, where the field is empty until it
 //! is set, `name: Type = reader, unset "what then holds";`.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
 
+use super::listen::{Listen, listen, listen_internal};
 use super::nearest::nearest;
 use super::readers::{
-    account, boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links, listen,
+    account, boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links,
     media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, workers,
 };
 use super::request_readers::{
@@ -35,11 +35,14 @@ use crate::site::header_rules::Rule;
 settings! {
     /// `[server]`: where to listen, what to serve, and how much to allow.
     server: Server {
-        /// Addresses to listen on, at least one. `":8080"` and `"8080"` are every IPv4 address of
+        /// Where to listen, at least one. `":8080"` and `"8080"` are every IPv4 address of
         /// the machine, as in nginx; IPv6 is asked for by name: `[":8080", "[::]:8080"]`. An IPv6
         /// socket therefore takes IPv6 only (`IPV6_V6ONLY`), and a peer's address is never an
-        /// IPv4 address in IPv6 clothes. Default: `127.0.0.1:8080`.
-        listen: Vec<SocketAddr> = listen(), "127.0.0.1:8080";
+        /// IPv4 address in IPv6 clothes. `"unix:/run/site.sock"` is a Unix socket, `mode=660`
+        /// after it its permissions; `"systemd"` are the sockets that systemd passes, `systemd:web`
+        /// those of that name. After any of them `proxy_protocol` has each connection begin with a
+        /// header of the PROXY protocol, which is believed. Default: `127.0.0.1:8080`.
+        listen: Vec<Listen> = listen(), "127.0.0.1:8080";
         /// The directory that is served: an existing one, absolute here. Must be set.
         document_root: PathBuf = path(), unset "must be set";
         /// What a URL that names a directory stands for: the first of these that exists there.
@@ -224,6 +227,12 @@ settings! {
         no_new_privileges: bool = boolean(), "true";
         /// Whether a crash may leave a core dump, which holds the visitors' secrets. Default: false.
         core_dumps: bool = boolean(), "false";
+    }
+    /// `[internal]`: what monitors and orchestrators ask.
+    internal: Internal {
+        /// Where to answer `/live` and `/ready`, as in `server.listen`: for nobody outside. Default:
+        /// nowhere.
+        listen: Vec<Listen> = listen_internal(), unset "nowhere";
     }
     /// `[logging]`: what is logged, to standard error.
     logging: Logging {

@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 
 use crate::php::StartError;
 
 /// Why the server did not start, or stopped by itself.
 #[derive(Debug)]
 pub enum ServerError {
-    /// An address cannot be listened on.
-    Listen(SocketAddr, io::Error),
+    /// Somewhere cannot be listened.
+    Listen(String, io::Error),
     /// The access log cannot be opened.
     AccessLog(io::Error),
     /// PHP does not start.
@@ -24,7 +23,7 @@ pub enum ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(address, error) => write!(f, "server.listen: cannot listen on {address}: {error}"),
+            Self::Listen(place, error) => write!(f, "server.listen: cannot listen on {place}: {error}"),
             Self::AccessLog(error) => write!(f, "access_log.path: cannot open it: {error}"),
             Self::Php(error) => write!(f, "{error}"),
             Self::System(what, error) => write!(f, "{what}: {error}"),

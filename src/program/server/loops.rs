@@ -1,18 +1,19 @@
-//! The event loops' threads: starting them, what signals ask of them, and ending them.
+//! The event loops' threads: starting them, changing what they serve, and ending them.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{options, reload};
+use super::options;
 use crate::base::sys::signal::{self, Signal};
 use crate::exchange::Dispatch;
 use crate::net::admission::Addresses;
 use crate::net::event_loop::{Disks, EventLoop, Remote, Shared};
+use crate::net::listener::Entrance;
 use crate::program::access_log::AccessLogWriter;
-use crate::program::config::{Config, ConfigError};
+use crate::program::config::Config;
+use crate::service::health::Pulse;
 
 /// How often a drain looks whether it is over, or whether it has been told to hurry.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -20,6 +21,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// The running event loops.
 pub(super) struct Loops {
     remotes: Vec<Remote>,
+    pulses: Vec<Box<dyn Pulse>>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     dispatch: Arc<dyn Dispatch>,
     addresses: Arc<Addresses>,
@@ -27,18 +29,18 @@ pub(super) struct Loops {
 }
 
 impl Loops {
-    /// Starts a loop for each set of listeners.
+    /// Starts a loop for each set of entrances.
     pub(super) fn start(
         config: &Config,
-        listeners: Vec<Vec<TcpListener>>,
+        entrances: Vec<Vec<Entrance>>,
         dispatch: Arc<dyn Dispatch>,
         access_log: Option<AccessLogWriter>,
     ) -> io::Result<Self> {
-        let (remotes, threads) = (Vec::new(), Vec::new());
-        let mut loops = Self { remotes, threads, dispatch, addresses: Arc::default(), access_log };
+        let (remotes, pulses, threads) = (Vec::new(), Vec::new(), Vec::new());
+        let mut loops = Self { remotes, pulses, threads, dispatch, addresses: Arc::default(), access_log };
         let shared = Arc::new(loops.shared(config));
-        for (number, listeners) in listeners.into_iter().enumerate() {
-            if let Err(error) = loops.spawn(number, listeners, options::disks(config)?, Arc::clone(&shared)) {
+        for (number, entrances) in entrances.into_iter().enumerate() {
+            if let Err(error) = loops.spawn(number, entrances, options::disks(config)?, Arc::clone(&shared)) {
                 loops.stop(Instant::now());
                 return Err(error);
             }
@@ -56,15 +58,10 @@ impl Loops {
         }
     }
 
-    fn spawn(
-        &mut self,
-        number: usize,
-        listeners: Vec<TcpListener>,
-        disks: Disks,
-        shared: Arc<Shared>,
-    ) -> io::Result<()> {
-        let event_loop = EventLoop::new(listeners, disks, shared)?;
+    fn spawn(&mut self, number: usize, entrances: Vec<Entrance>, disks: Disks, shared: Arc<Shared>) -> io::Result<()> {
+        let event_loop = EventLoop::new(entrances, disks, shared)?;
         self.remotes.push(event_loop.remote());
+        self.pulses.push(Box::new(event_loop.pulse()));
         let run = move || {
             let result = event_loop.run();
             if let Err(error) = &result {
@@ -77,43 +74,25 @@ impl Loops {
         Ok(())
     }
 
-    /// Does what signals ask for until one asks to stop. False if a loop has ended by itself.
-    pub(super) fn wait(&self, config: &mut Config, read: impl Fn() -> Result<Config, ConfigError>) -> bool {
-        loop {
-            match signal::wait(None) {
-                Ok(Some(Signal::Stop)) => break,
-                Ok(Some(Signal::Reload)) => self.reload(config, read()),
-                Ok(Some(Signal::ReopenLogs)) => {
-                    if let Some(writer) = &self.access_log {
-                        writer.reopen();
-                    }
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    log::error!("cannot wait for signals: {error}");
-                    break;
-                }
-            }
-        }
-        !self.threads.iter().any(JoinHandle::is_finished)
+    /// What tells whether the loops move. Once.
+    pub(super) fn take_pulses(&mut self) -> Vec<Box<dyn Pulse>> {
+        std::mem::take(&mut self.pulses)
     }
 
-    fn reload(&self, config: &mut Config, read: Result<Config, ConfigError>) {
-        let new = match read {
-            Ok(new) => reload::merge(config, new),
-            Err(error) => return log::error!("the configuration stays as it is: {error}"),
-        };
-        match self.replace(&new) {
-            Ok(()) => {
-                *config = new;
-                log::info!("the configuration has been read again");
-            }
-            Err(error) => log::error!("the configuration stays as it is: {error}"),
+    /// Whether a loop has ended by itself.
+    pub(super) fn has_failed(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Opens the access log again.
+    pub(super) fn reopen_logs(&self) {
+        if let Some(writer) = &self.access_log {
+            writer.reopen();
         }
     }
 
     /// Has all loops serve what `config` says from their next turn on.
-    fn replace(&self, config: &Config) -> io::Result<()> {
+    pub(super) fn replace(&self, config: &Config) -> io::Result<()> {
         let shared = Arc::new(self.shared(config));
         // First all that can fail.
         let all = self.remotes.iter().map(|_| options::disks(config)).collect::<io::Result<Vec<Disks>>>()?;

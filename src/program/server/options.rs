@@ -38,6 +38,7 @@ pub(super) fn loop_options(config: &Config) -> event_loop::Options {
     let compression = Arc::new(compression_options(config));
     event_loop::Options {
         http: service::context::Options {
+            health: None,
             forwarded: forwarded::Options {
                 proxies: server.trusted_proxies.clone(),
                 fields: server.forwarded_fields.clone(),

@@ -7,8 +7,16 @@ use super::super::logger;
 use super::super::php_ini::php_ini;
 
 /// Settings that are used once, at the start; a name that ends in a dot is that of a section.
-const AT_THE_START: &[&str] =
-    &["server.listen", "server.workers", "server.event_loops", "server.queue_max", "access_log.", "php.", "process."];
+const AT_THE_START: &[&str] = &[
+    "server.listen",
+    "server.workers",
+    "server.event_loops",
+    "server.queue_max",
+    "access_log.",
+    "php.",
+    "process.",
+    "internal.",
+];
 
 /// The configuration that holds from now on, if there is a new one: `new` as far as it can be applied to a process that
 /// was started with `old`. The log is told what cannot.
