@@ -228,8 +228,12 @@ impl Client {
         Self { stream, pending: Vec::new() }
     }
 
+    /// Sends what the server may not want any more: it closes after an error, and what it said is read all the same.
     fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        match self.stream.write_all(bytes) {
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+            result => result.unwrap(),
+        }
     }
 
     /// Reads what must come: responses, one after another.
