@@ -259,21 +259,6 @@ fn idle_and_slow_connections_are_closed() {
 }
 
 #[test]
-fn connections_beyond_the_limit_wait_until_one_closes() {
-    let root = site(&[("file.txt", "file")]);
-    let server = Server::builder(root.path()).server("connections_max = 2").start();
-    let (mut first, second) = (server.connect(), server.connect());
-    let request = "GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n";
-    first.write(request).expect("sent");
-    first.read_until("file").expect("an answer");
-    let mut third = server.connect().timeout(Duration::from_millis(200));
-    third.write(request).expect("sent");
-    assert!(third.read_until("file").is_err(), "the third connection was served beside two others");
-    drop(second);
-    assert!(third.timeout(Duration::from_secs(30)).read_until("file").is_ok());
-}
-
-#[test]
 fn sigterm_lets_what_was_accepted_end_and_takes_nothing_new() {
     let root = site(&[("wait.php", WAITING)]);
     let server = Server::builder(root.path()).workers(1).start();

@@ -53,8 +53,13 @@ pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest gap between two pieces of request content (408).
 pub const CONTENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of content a second, below which a peer uses up its timeout (408); Apache's mod_reqtimeout has as many.
+pub const CONTENT_RATE_MIN: u64 = 500;
 /// The longest time in which a peer takes no byte of a response (the connection is dropped).
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a response that a peer must take a second. Lower than any network is slow, but a reader that holds a PHP
+/// thread by taking next to nothing is cut.
+pub const WRITE_RATE_MIN: u64 = 1000;
 /// How long a connection may be idle between requests.
 pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a half-closed connection is drained, so that the peer reads our last response before a reset.

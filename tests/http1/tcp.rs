@@ -117,6 +117,8 @@ impl Server {
             http: context::Options::default(),
             http1: http1_options(case),
             connections_max: 10,
+
+            connections_per_address_max: 0,
             in_flight_max: 10,
             linger_timeout: PATIENCE,
             temp_dir: root.clone(),
@@ -124,9 +126,12 @@ impl Server {
         let router = Router::new(router::Options::new(root.to_str().unwrap().as_bytes()));
         let root_disk = Disk::new(&root, disk::Options::default(), Instant::now()).unwrap();
         let disks = Disks { root: root_disk, internal: Vec::new() };
-        let event_loop =
-            EventLoop::new(vec![listener], disks, Arc::new(Shared { options, router, dispatch, access_log: None }))
-                .unwrap();
+        let event_loop = EventLoop::new(
+            vec![listener],
+            disks,
+            Arc::new(Shared { options, router, dispatch, addresses: Arc::default(), access_log: None }),
+        )
+        .unwrap();
         let remote = event_loop.remote();
         Self { address, application, remote, thread: Some(thread::spawn(move || event_loop.run())) }
     }
