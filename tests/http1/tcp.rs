@@ -5,7 +5,7 @@
 //! so of an error its head counts. A connection that stays open proves to be in sync by one request more, and one that
 //! lingers by taking what is still sent to it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
