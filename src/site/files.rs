@@ -94,7 +94,7 @@ pub enum Stored {
 }
 
 /// What is told about a file (RFC 9110 §8), rendered once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Metadata {
     /// The length in bytes.
     pub len: u64,
@@ -116,7 +116,7 @@ pub struct Metadata {
 impl OpenFile {
     /// A file of `len` bytes that was last modified at `modified`, seconds and nanoseconds since 1970. Its type is
     /// guessed from `path`.
-    pub fn new(path: &[u8], content: Stored, len: u64, modified: (i64, u32), cache_control: Option<Arc<str>>) -> Self {
+    pub fn new(path: &[u8], content: Stored, len: u64, modified: (i64, u32)) -> Self {
         let (modified_seconds, nanos) = modified;
         let metadata = Metadata {
             len,
@@ -125,9 +125,15 @@ impl OpenFile {
             etag: format!("\"{modified_seconds:x}.{nanos:x}-{len:x}\""),
             content_type: content_type(path),
             coding: None,
-            cache_control,
+            cache_control: None,
         };
         Self { content, metadata: Arc::new(metadata), offer: Offer::default() }
+    }
+
+    /// The same file, about which caches are told this.
+    pub(super) fn with_cache_control(mut self, cache_control: Option<Arc<str>>) -> Self {
+        Arc::make_mut(&mut self.metadata).cache_control = cache_control;
+        self
     }
 
     /// This file in a coding, as it lies beside it: a file of its own, with its own length and time.
@@ -138,7 +144,8 @@ impl OpenFile {
             modified_seconds,
             last_modified: date::format(modified_seconds),
             etag: format!("\"{modified_seconds:x}.{nanos:x}-{len:x}-{}\"", coding.name()),
-            ..self.coded(coding)
+            coding: Some(coding),
+            ..Metadata::clone(&self.metadata)
         };
         Self { content, metadata: Arc::new(metadata), offer: Offer::default() }
     }
@@ -149,22 +156,10 @@ impl OpenFile {
         let metadata = Metadata {
             len: content.len() as u64,
             etag: format!("W/{opaque}-{}\"", coding.name()),
-            ..self.coded(coding)
+            coding: Some(coding),
+            ..Metadata::clone(&self.metadata)
         };
         Self { content: Stored::Memory(content), metadata: Arc::new(metadata), offer: Offer::default() }
-    }
-
-    /// What stays the same in a coding.
-    fn coded(&self, coding: Coding) -> Metadata {
-        Metadata {
-            len: self.metadata.len,
-            modified_seconds: self.metadata.modified_seconds,
-            last_modified: self.metadata.last_modified,
-            etag: String::new(),
-            content_type: self.metadata.content_type.clone(),
-            coding: Some(coding),
-            cache_control: self.metadata.cache_control.clone(),
-        }
     }
 
     /// The same file, which can be had in these codings as well.
@@ -268,9 +263,8 @@ mod tests {
 
     #[test]
     fn an_etag_tells_length_and_time_apart() {
-        let etag = |len, modified| {
-            OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified, None).metadata().etag.clone()
-        };
+        let etag =
+            |len, modified| OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified).metadata().etag.clone();
         assert_eq!(etag(0xabc, (0x5000_0000, 0x1234)), "\"50000000.1234-abc\"");
         let all = [etag(1, (1, 1)), etag(11, (1, 1)), etag(1, (1, 11)), etag(1, (11, 1)), etag(1, (-1, 1))];
         for (index, one) in all.iter().enumerate() {
@@ -281,7 +275,7 @@ mod tests {
 
     #[test]
     fn rule_54_an_etag_tells_codings_apart() {
-        let file = OpenFile::new(b"/a.css", Stored::Memory(Bytes::from_static(b"0123456789")), 10, (1, 2), None);
+        let file = OpenFile::new(b"/a.css", Stored::Memory(Bytes::from_static(b"0123456789")), 10, (1, 2));
         let made = file.made(Coding::Br, Bytes::from_static(b"0123"));
         assert_eq!((made.metadata().etag.as_str(), made.metadata().len), ("W/\"1.2-a-br\"", 4));
         let beside = file.beside(Coding::Gzip, Stored::Memory(Bytes::from_static(b"0123")), 4, (3, 4));
