@@ -89,14 +89,7 @@ fn a_full_queue_answers_503_serves_files_and_recovers() {
     wait_for(&root.path().join("running-1"));
     let queued = ask(&server, "/wait.php?n=2");
     // The queue has one place. Which of the following gets it if the second has not arrived yet does not matter.
-    let mut busy = String::new();
-    wait_until(
-        || {
-            busy = String::from_utf8(server.raw("GET /wait.php?n=3 HTTP/1.0\r\n\r\n")).expect("UTF-8");
-            true
-        },
-        "never busy",
-    );
+    let busy = String::from_utf8(server.raw("GET /wait.php?n=3 HTTP/1.0\r\n\r\n")).expect("UTF-8");
     assert!(busy.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{busy}");
     assert!(busy.contains("\r\nRetry-After: 1\r\n"), "{busy}");
     assert_eq!(server.client().get("/file.txt").expect(200).text(), "file");
@@ -168,7 +161,8 @@ fn a_gigabyte_streams_in_bounded_memory() {
     const GIGABYTE: u64 = 1 << 30;
     let root = site(&[("big.php", "<?php header('Content-Length: 1073741824'); readfile(__DIR__ . '/big');")]);
     fs::File::create(root.path().join("big")).and_then(|file| file.set_len(GIGABYTE)).expect("a sparse file");
-    let server = Server::builder(root.path()).start();
+    // With and without PHP's own output buffer in between.
+    let server = Server::builder(root.path()).ini("output_buffering", "4096").start();
     let mut client = server.client();
     client.send(&Request::head("/big.php")).expect(200);
     let before = resident_bytes(server.pid());
@@ -185,10 +179,10 @@ fn a_gigabyte_streams_in_bounded_memory() {
     assert!(extra < 32, "{extra} MiB more than before");
 }
 
-/// `VmRSS`, without the pages of files that the process maps.
+/// `VmRSS`: what the process holds in memory, mapped files included.
 fn resident_bytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running server");
-    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("RssAnon");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
     let kibibytes: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
     kibibytes * 1024
 }
@@ -233,6 +227,9 @@ fn idle_and_slow_connections_are_closed() {
     fs::write(root.path().join("n.php"), "<?php echo 1;").expect("a written file");
     let slow_content = server.raw("POST /n.php HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
     assert!(slow_content.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&slow_content));
+    // Time enough to send, even when this test is kept waiting.
+    let timeouts = "keep_alive_timeout = \"2s\"";
+    let server = Server::builder(root.path()).server(timeouts).start();
     let reused = server.raw("GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(reused.starts_with(b"HTTP/1.1 200 ") && reused.ends_with(b"file"));
 }
@@ -284,6 +281,90 @@ fn a_drain_ends_with_the_last_idle_connection() {
     let (status, log) = server.stop();
     assert!(status.success(), "{log}");
     assert_eq!(answer(idle), "");
+}
+
+/// What is left of a large response when the client goes on to send before it reads.
+#[track_caller]
+fn large_response_in_spite_of(server: &Server, interfere: impl FnOnce(&mut Connection)) -> usize {
+    let mut connection = server.connect();
+    connection.write("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    let mut received = connection.read_until("\r\n\r\n").expect("a head").len();
+    interfere(&mut connection);
+    received += connection.read_to_end().expect("the rest, and no reset").len();
+    received
+}
+
+#[test]
+fn no_reset_destroys_a_response_that_is_on_its_way() {
+    let root = site(&[("wait.php", WAITING)]);
+    fs::write(root.path().join("large"), vec![b'x'; 1_500_000]).expect("a written file");
+    let server = Server::builder(root.path()).start();
+    // A client that half-closes while PHP is at work on a later request.
+    let received = large_response_in_spite_of(&server, |connection| {
+        connection.write("GET /wait.php?n=1 HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        wait_for(&root.path().join("running-1"));
+        connection.shutdown_write().expect("a half-closed connection");
+    });
+    assert!(received > 1_500_000, "{received} bytes");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    // A drain, and a request that comes just then.
+    let received = large_response_in_spite_of(&server, |connection| {
+        server.signal("TERM");
+        server.wait_for_log("stopping");
+        connection.write("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    });
+    assert!(received > 1_500_000, "{received} bytes");
+    assert!(server.wait().0.success());
+}
+
+#[test]
+fn a_pipelined_request_outlives_the_head_timeout_behind_a_slow_download() {
+    let root = site(&[("file.txt", "the last")]);
+    fs::File::create(root.path().join("large")).and_then(|file| file.set_len(64 << 20)).expect("a sparse file");
+    let server = Server::builder(root.path()).server("head_timeout = \"100ms\"").start();
+    let mut connection = server.connect();
+    let requests =
+        "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /file.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    connection.write(requests).expect("sent");
+    sleep(Duration::from_millis(400)); // longer than the head may take; nothing is read meanwhile
+    let received = connection.read_to_end().expect("both responses");
+    let tail = String::from_utf8_lossy(&received[received.len() - 300..]).into_owned();
+    assert!(tail.contains("HTTP/1.1 200 OK") && tail.ends_with("the last"), "{tail}");
+}
+
+#[test]
+fn request_content_is_there_until_the_script_s_very_end() {
+    let script = r#"<?php
+register_shutdown_function(fn() => print('shutdown: [' . file_get_contents('php://input') . ']'));"#;
+    let root = site(&[("end.php", script)]);
+    let server = Server::builder(root.path()).start();
+    let request = Request::new("PUT", "/end.php").content("application/json", *b"{\"a\":1}");
+    assert_eq!(server.client().send(&request).expect(200).text(), "shutdown: [{\"a\":1}]");
+}
+
+#[test]
+fn small_flushes_to_a_client_that_reads_nothing_are_bounded() {
+    let script = "<?php touch(__DIR__ . '/running'); for (;;) { echo 'x'; flush(); }";
+    let root = site(&[("drip.php", script)]);
+    let server = Server::builder(root.path()).workers(1).start();
+    let stalled = ask(&server, "/drip.php");
+    wait_for(&root.path().join("running"));
+    let before = resident_bytes(server.pid());
+    // Until the script waits for room: its thread then sleeps and the server grows no more.
+    let mut last = 0;
+    wait_until(
+        || {
+            let now = resident_bytes(server.pid());
+            let grows = now > last;
+            last = last.max(now);
+            sleep(Duration::from_millis(200));
+            !grows
+        },
+        "it grows and grows",
+    );
+    let extra = last.saturating_sub(before) >> 20;
+    assert!(extra < 8, "{extra} MiB for one client");
+    drop(stalled);
 }
 
 #[test]
