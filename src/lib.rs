@@ -23,6 +23,7 @@ pub mod base;
 /// Properties for the fuzz targets; they live beside the code that they guard.
 #[doc(hidden)]
 pub mod fuzz {
-    pub use crate::http1::fuzz::{http_parser, http_responses};
+    pub use crate::http1::fuzz::{chunked, http_parser, http_responses};
+    pub use crate::program::config::fuzz::config;
     pub use crate::site::fuzz::{path_mapping, ranges, server_vars};
 }

@@ -1,5 +1,10 @@
 //! Replays the committed fuzz corpora on stable: what a fuzzer once found stays found.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "simulation/mod.rs"]
+mod simulation;
+
 use std::fs;
 use std::path::Path;
 
@@ -28,6 +33,21 @@ fn server_vars() {
 #[test]
 fn path_mapping() {
     replay("path_mapping", ephpm::fuzz::path_mapping);
+}
+
+#[test]
+fn chunked() {
+    replay("chunked", ephpm::fuzz::chunked);
+}
+
+#[test]
+fn config() {
+    replay("config", ephpm::fuzz::config);
+}
+
+#[test]
+fn connection() {
+    replay("connection", simulation::connection);
 }
 
 #[test]

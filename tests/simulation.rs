@@ -5,44 +5,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "simulation/client.rs"]
-mod client;
-#[path = "simulation/php.rs"]
-mod php;
-#[path = "simulation/plan.rs"]
-mod plan;
-#[path = "simulation/random.rs"]
-mod random;
-#[path = "simulation/reader.rs"]
-mod reader;
-#[path = "simulation/socket.rs"]
-mod socket;
-#[path = "simulation/surroundings.rs"]
-mod surroundings;
-#[path = "simulation/world.rs"]
-mod world;
-
-use random::Random;
-use world::World;
+#[path = "simulation/mod.rs"]
+mod simulation;
 
 const SEEDS: u64 = 3_000;
 
 #[test]
 fn every_seed_ends_well() {
     let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
-    let seeds = match number("EPHPM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("EPHPM_SEEDS").unwrap_or(SEEDS),
+    let (seeds, tells) = match number("EPHPM_SEED") {
+        Some(seed) => (seed..seed + 1, true),
+        None => (0..number("EPHPM_SEEDS").unwrap_or(SEEDS), false),
     };
-    let tells = seeds.end - seeds.start == 1;
     for seed in seeds {
         let failed = NameOnPanic(seed);
-        let world = World::new(Random::new(seed));
-        if tells {
-            world.tell().run()
-        } else {
-            world.run()
-        }
+        simulation::run_seed(seed, tells);
         std::mem::forget(failed);
     }
 }

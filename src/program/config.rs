@@ -9,6 +9,8 @@ mod assignment;
 mod environment;
 mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzz;
 pub(in crate::program) mod nearest;
 pub(in crate::program) mod readers;
 mod settings;

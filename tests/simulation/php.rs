@@ -2,7 +2,7 @@
 //! or die. A worker takes one step at a time and never blocks; where a thread would wait for room, it waits here too.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use ephpm::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH, RESPONSE_BUFFER_LOW};
@@ -57,12 +57,15 @@ pub(crate) struct SimPhp {
     pub(crate) workers: Vec<Option<Worker>>,
     /// By the number that a request carries in its query.
     pub(crate) records: HashMap<u64, Record>,
+    /// Clients say truly how much content they send.
+    pub(crate) believes: bool,
 }
 
 /// A script under way.
 pub(crate) struct Worker {
     responder: Box<Responder>,
     id: u64,
+    record: Record,
     steps: VecDeque<Step>,
     wakes_at: Instant,
     /// A thread would wait for the loop to pull.
@@ -80,16 +83,26 @@ enum Step {
     Die,
 }
 
-/// The byte at `offset` of the content that belongs to `id`.
-pub(crate) fn pattern(id: u64, offset: u64) -> u8 {
-    (id.wrapping_mul(131) ^ offset.wrapping_mul(7) ^ (offset >> 8)) as u8
+/// `len` bytes from `offset` on of the content that belongs to `id`.
+pub(crate) fn pattern(id: u64, offset: u64, len: usize) -> &'static [u8] {
+    static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut random = Random::new(0);
+        (0..1 << 20).map(|_| random.below(256) as u8).collect()
+    });
+    let from = id as usize % 1000 * 7 + offset as usize;
+    &NOISE[from..from + len]
 }
 
 impl SimPhp {
     pub(crate) fn new(random: &mut Random) -> Self {
         let queue = SimQueue { waiting: Mutex::default(), max: random.pick(&[1, 2, 8]) };
         let workers = 1 + random.below(3);
-        Self { queue: Arc::new(queue), workers: (0..workers).map(|_| None).collect(), records: HashMap::new() }
+        Self {
+            queue: Arc::new(queue),
+            workers: (0..workers).map(|_| None).collect(),
+            records: HashMap::new(),
+            believes: true,
+        }
     }
 
     /// Exchanges whose PHP side is alive.
@@ -113,15 +126,18 @@ impl SimPhp {
         let Some(worker) = &mut self.workers[index] else {
             let Some(mut responder) = self.queue.waiting.lock().unwrap().pop_front() else { return };
             if responder.start() {
+                if self.believes {
+                    check_content(&mut responder, random);
+                }
                 self.workers[index] = Some(Worker::new(responder, random, now));
             }
             return;
         };
-        let record = self.records.entry(worker.id).or_default();
-        if worker.step(record, random, now) {
+        worker.record.is_over = !worker.step(random, now);
+        self.records.insert(worker.id, worker.record.clone());
+        if !worker.record.is_over {
             return;
         }
-        record.is_over = true;
         let Some(worker) = self.workers[index].take() else { return };
         if worker.steps.is_empty() {
             worker.responder.complete();
@@ -130,11 +146,9 @@ impl SimPhp {
 }
 
 impl Worker {
-    fn new(mut responder: Box<Responder>, random: &mut Random, now: Instant) -> Self {
-        let query = responder.job().request.query().expect("a script's target has a query");
-        let id = std::str::from_utf8(query).ok().and_then(|query| query.parse().ok()).unwrap_or(0);
-        check_content(&mut responder, id, random);
-        Self { responder, id, steps: script(random), wakes_at: now, waits_for_room: false }
+    fn new(responder: Box<Responder>, random: &mut Random, now: Instant) -> Self {
+        let id = id_of(&responder);
+        Self { responder, id, record: Record::default(), steps: script(random), wakes_at: now, waits_for_room: false }
     }
 
     fn is_waiting(&self) -> bool {
@@ -142,7 +156,7 @@ impl Worker {
     }
 
     /// Takes a step; false when the script is over: with steps left it was cut short.
-    fn step(&mut self, record: &mut Record, random: &mut Random, now: Instant) -> bool {
+    fn step(&mut self, random: &mut Random, now: Instant) -> bool {
         assert!(self.responder.buffered() <= RESPONSE_BUFFER_HIGH, "the exchange's buffer is above its limit");
         let Some(step) = self.steps.front().copied() else { return false };
         if matches!(step, Step::Write(_) | Step::Flush) {
@@ -152,7 +166,7 @@ impl Worker {
                 return true;
             }
         }
-        let mut aborted = false;
+        let (mut aborted, record) = (false, &mut self.record);
         match step {
             Step::Sleep(time) => self.wakes_at = now + time,
             Step::Head { announced } => {
@@ -167,8 +181,7 @@ impl Worker {
             }
             Step::Write(len) => {
                 let from = record.produced;
-                let bytes = (from..from + len as u64).map(|at| pattern(self.id, at)).collect::<Vec<_>>();
-                aborted = self.responder.write(&bytes).is_err();
+                aborted = self.responder.write(pattern(self.id, from, len)).is_err();
                 if !record.is_finished {
                     record.produced += len as u64;
                 }
@@ -235,8 +248,15 @@ fn script(random: &mut Random) -> VecDeque<Step> {
     steps
 }
 
+/// The number that a request carries in its query.
+fn id_of(responder: &Responder) -> u64 {
+    let query = responder.job().request.query().and_then(|query| std::str::from_utf8(query).ok());
+    query.and_then(|query| query.parse().ok()).unwrap_or(0)
+}
+
 /// Reads the content and compares it with what the client was to send.
-fn check_content(responder: &mut Responder, id: u64, random: &mut Random) {
+fn check_content(responder: &mut Responder, random: &mut Random) {
+    let id = id_of(responder);
     let request = &responder.job().request;
     let sent = request.headers.get("X-Length").and_then(|value| std::str::from_utf8(value).ok()?.parse::<u64>().ok());
     let is_post = request.method == Method::Post;
@@ -245,10 +265,8 @@ fn check_content(responder: &mut Responder, id: u64, random: &mut Random) {
     let mut buf = vec![0; random.pick(&[100, 10_000])];
     loop {
         let n = responder.read_content(&mut buf);
-        for byte in &buf[..n] {
-            assert_eq!(*byte, pattern(id, offset), "content of request {id} at {offset}");
-            offset += 1;
-        }
+        assert!(buf[..n] == *pattern(id, offset, n), "content of request {id} at {offset}");
+        offset += n as u64;
         if n < buf.len() {
             break;
         }

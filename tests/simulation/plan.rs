@@ -7,6 +7,7 @@ use ephpm::http::method::Method;
 
 use super::php::pattern;
 use super::random::Random;
+use super::surroundings::{LARGE, SMALL};
 
 /// The most content that the simulated server takes (413).
 pub(crate) const CONTENT_MAX: u64 = 40_000;
@@ -145,8 +146,8 @@ impl Plan {
         let (method, target, owed) = match random.below(12) {
             0..5 => (Method::Get, format!("/p.php?{id}"), Owed::Php),
             5 => (Method::Head, format!("/p.php?{id}"), Owed::Php),
-            6 => (Method::Get, format!("/small.txt?{id}"), Owed::File(super::world::SMALL)),
-            7 => (Method::Get, format!("/large.bin?{id}"), Owed::File(super::world::LARGE)),
+            6 => (Method::Get, format!("/small.txt?{id}"), Owed::File(SMALL)),
+            7 => (Method::Get, format!("/large.bin?{id}"), Owed::File(LARGE)),
             8 => (Method::Get, format!("/missing?{id}"), Owed::Refusal(404)),
             9..11 => (Method::Post, format!("/p.php?{id}"), Owed::Php),
             _ => (Method::Post, format!("/small.txt?{id}"), Owed::Refusal(405)),
@@ -170,13 +171,13 @@ impl Plan {
             }
             request.expects_continue = !is_10 && len > 0 && random.one_in(4);
             let expect = if request.expects_continue { "Expect: 100-continue\r\n" } else { "" };
-            let bytes: Vec<u8> = (0..len as u64).map(|at| pattern(id, at)).collect();
+            let bytes = pattern(id, 0, len);
             if is_10 || random.one_in(2) {
                 head += &format!("{expect}Content-Length: {len}\r\n");
-                content = bytes;
+                content = bytes.to_vec();
             } else {
                 head += &format!("{expect}Transfer-Encoding: chunked\r\n");
-                content = chunks(&bytes, random);
+                content = chunks(bytes, random);
             }
         }
         if random.one_in(14) {

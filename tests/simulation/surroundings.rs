@@ -1,17 +1,83 @@
-//! Files and temporary files as a simulation needs them.
+//! What a connection needs of its surroundings, without a disk to look at, a clock or PHP.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
+use ephpm::base::limits::{LINGER_TIMEOUT, READ_BUDGET};
+use ephpm::base::slab::Key;
+use ephpm::http::message::Peer;
+use ephpm::http1::{Http1, Http1Options};
+use ephpm::net::connection::{Connection, Turn};
+use ephpm::net::transport::Socket;
+use ephpm::protocol::Protocol;
 use ephpm::service::content::Spool;
+use ephpm::service::context::{Context, Exchanges, Options};
+use ephpm::service::http::Http;
 use ephpm::site::files::{Files, Kind, OpenError, OpenFile, Stored};
+use ephpm::site::router::{self, Router};
 
+pub(crate) const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 /// The length of `/small.txt`, and of `/large.bin`.
 pub(crate) const SMALL: u64 = 1_200;
 pub(crate) const LARGE: u64 = 150_000;
+
+/// Everything around the connections of one loop.
+pub(crate) struct Surroundings {
+    pub(crate) start: Instant,
+    pub(crate) now: Instant,
+    pub(crate) options: Options,
+    pub(crate) exchanges: Exchanges,
+    pub(crate) spool: SimSpool,
+    pub(crate) scratch: Vec<u8>,
+    router: Router,
+    files: SimFiles,
+}
+
+impl Surroundings {
+    pub(crate) fn new(options: Options, exchanges: Exchanges) -> Self {
+        let start = Instant::now();
+        Self {
+            start,
+            now: start,
+            options,
+            exchanges,
+            spool: SimSpool::default(),
+            scratch: vec![0; READ_BUDGET],
+            router: Router::new(router::Options::new(&b"/site"[..])),
+            files: SimFiles::new(),
+        }
+    }
+
+    /// Gives a connection its turn.
+    pub(crate) fn turn<S: Socket>(&mut self, connection: &mut Connection<S>) -> Turn {
+        let mut context = Context {
+            now: self.now,
+            wall: self.now - self.start,
+            date: DATE,
+            options: &self.options,
+            router: &self.router,
+            files: &mut self.files,
+            spool: &mut self.spool,
+            exchanges: &mut self.exchanges,
+        };
+        connection.turn(&mut self.scratch, LINGER_TIMEOUT, &mut context)
+    }
+}
+
+/// A fresh connection over `socket`, from and to anywhere.
+pub(crate) fn connect<S: Socket>(socket: S, key: Key, options: Http1Options) -> Connection<S> {
+    let peer = Peer {
+        remote: SocketAddr::from((Ipv4Addr::LOCALHOST, 4711)),
+        local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
+        secure: false,
+    };
+    Connection::new(socket, Http::new(Protocol::Http1(Http1::new(options)), key, peer))
+}
 
 /// A document root with one script and two files.
 pub(crate) struct SimFiles {
@@ -44,9 +110,9 @@ impl Files for SimFiles {
         match path {
             b"/small.txt" => {
                 let content = Stored::Memory(Bytes::from(vec![b'x'; SMALL as usize]));
-                Ok(OpenFile::new(path, content, SMALL, (1, 1)))
+                Ok(OpenFile::new(path, content, SMALL, (1, 1), None))
             }
-            b"/large.bin" => Ok(OpenFile::new(path, Stored::File(Arc::clone(&self.large)), LARGE, (1, 1))),
+            b"/large.bin" => Ok(OpenFile::new(path, Stored::File(Arc::clone(&self.large)), LARGE, (1, 1), None)),
             _ => Err(OpenError::NotFound),
         }
     }

@@ -6,42 +6,33 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ephpm::base::limits::{self, HEAD_BYTES_MAX, LINGER_TIMEOUT, OUTPUT_BLOCK_BYTES, READ_BUDGET, SEND_QUEUE_HIGH};
+use ephpm::base::limits::{self, HEAD_BYTES_MAX, OUTPUT_BLOCK_BYTES, READ_BUDGET, SEND_QUEUE_HIGH};
 use ephpm::base::slab::{Key, Slab};
 use ephpm::base::timer::Wheel;
 use ephpm::exchange::{Bell, Dispatch, News};
-use ephpm::http::message::Peer;
-use ephpm::http1::{Http1, Http1Options};
+use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
-use ephpm::protocol::Protocol;
 use ephpm::service::content::CollectorOptions;
-use ephpm::service::context::{Context, Exchanges, Options};
-use ephpm::service::http::Http;
-use ephpm::site::router::{self, Router};
+use ephpm::service::context::{Exchanges, Options};
 
 use super::client::Client;
 use super::php::SimPhp;
 use super::plan::{CONTENT_MAX, Plan};
 use super::random::Random;
 use super::socket::{SimSocket, Wire};
-use super::surroundings::{SimFiles, SimSpool};
-
-pub(crate) use super::surroundings::{LARGE, SMALL};
+use super::surroundings::{LARGE, Surroundings, connect};
 
 /// A simulation that does not end by itself after so many steps never will.
 const STEPS_MAX: usize = 3_000_000;
-const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
 pub(crate) struct World {
     random: Rc<RefCell<Random>>,
-    start: Instant,
-    now: Instant,
+    around: Surroundings,
     php: SimPhp,
     clients: Vec<Client>,
     slots: Slab<Slot>,
@@ -52,13 +43,6 @@ pub(crate) struct World {
     woken: Arc<AtomicBool>,
     /// The loop waits in its poll.
     parked: bool,
-    exchanges: Exchanges,
-    options: Options,
-    http1: Http1Options,
-    router: Router,
-    files: SimFiles,
-    spool: SimSpool,
-    scratch: Vec<u8>,
     /// The server will be told to stop, and has been.
     drains: bool,
     drained: bool,
@@ -88,55 +72,48 @@ impl World {
         let mut random = random.borrow_mut();
         for _ in 0..random.pick(&[1, 1, 2, 4]) {
             let plan = Plan::new(&mut random, &mut ids);
-            let starts_at = world.start + Duration::from_millis(random.pick(&[0, 0, 500, 30_000]));
+            let starts_at = world.around.start + Duration::from_millis(random.pick(&[0, 0, 500, 30_000]));
             world.clients.push(Client::new(plan, starts_at, &mut random));
         }
         world
     }
 
     /// A world with one client, which sends these bytes.
-    #[allow(dead_code, reason = "for the fuzz target")]
     pub(crate) fn of_plan(random: Random, plan: impl FnOnce(&mut Random) -> Plan) -> Self {
         let mut world = Self::empty(random);
         let random = Rc::clone(&world.random);
         let mut random = random.borrow_mut();
         let plan = plan(&mut random);
-        world.clients.push(Client::new(plan, world.start, &mut random));
+        world.clients.push(Client::new(plan, world.around.start, &mut random));
+        world.php.believes = false;
         world
     }
 
     fn empty(mut random: Random) -> Self {
-        let start = Instant::now();
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
         let bell =
             Arc::new(Bell::new(random.pick(&[1, 2, 4, 64]), Box::new(move || wake.store(true, Ordering::SeqCst))));
         let php = SimPhp::new(&mut random);
         let dispatch: Arc<dyn Dispatch> = php.queue.clone();
+        let content = CollectorOptions { bytes_max: CONTENT_MAX, memory_max: random.pick(&[2_000, 50_000]) };
+        let options = Options { content, ..Options::default() };
+        let mut around = Surroundings::new(options, Exchanges::new(dispatch, Arc::clone(&bell)));
+        around.spool.is_full = random.one_in(10);
+        around.scratch.truncate(random.pick(&[1_000, 4_096, READ_BUDGET]));
         Self {
-            start,
-            now: start,
+            wheel: Wheel::new(around.start),
+            around,
+            php,
             clients: Vec::new(),
             slots: Slab::default(),
             run_queue: VecDeque::new(),
-            wheel: Wheel::new(start),
-            exchanges: Exchanges::new(dispatch, Arc::clone(&bell)),
             bell,
             woken,
             parked: false,
-            options: Options {
-                content: CollectorOptions { bytes_max: CONTENT_MAX, memory_max: random.pick(&[2_000, 50_000]) },
-                ..Options::default()
-            },
-            http1: Http1Options::default(),
-            router: Router::new(router::Options::new(&b"/site"[..])),
-            files: SimFiles::new(),
-            spool: SimSpool { is_full: random.one_in(10), has_failed: false },
-            scratch: vec![0; random.pick(&[1_000, 4_096, READ_BUDGET])],
             drains: random.one_in(10),
             drained: false,
             tells: false,
-            php,
             random: Rc::new(RefCell::new(random)),
         }
     }
@@ -161,11 +138,11 @@ impl World {
             }
             let actor = self.random.borrow_mut().pick(&actors);
             if self.tells {
-                println!("{:?} {actor:?}", self.now - self.start);
+                println!("{:?} {actor:?}", self.around.now - self.around.start);
             }
             match actor {
                 Actor::Loop => self.turn_loop(),
-                Actor::Worker(index) => self.php.step(index, &mut self.random.borrow_mut(), self.now),
+                Actor::Worker(index) => self.php.step(index, &mut self.random.borrow_mut(), self.around.now),
                 Actor::Client(index) => self.step_client(index),
             }
             if self.drains && !self.drained && self.random.borrow_mut().one_in(100) {
@@ -182,8 +159,8 @@ impl World {
             actors.push(Actor::Loop);
         }
         let workers = 0..self.php.workers.len();
-        actors.extend(workers.filter(|index| self.php.can_step(*index, self.now)).map(Actor::Worker));
-        let clients = self.clients.iter().enumerate().filter(|(_, client)| client.can_act(self.now));
+        actors.extend(workers.filter(|index| self.php.can_step(*index, self.around.now)).map(Actor::Worker));
+        let clients = self.clients.iter().enumerate().filter(|(_, client)| client.can_act(self.around.now));
         actors.extend(clients.map(|(index, _)| Actor::Client(index)));
         actors
     }
@@ -192,28 +169,21 @@ impl World {
         !self.parked
             || self.woken.load(Ordering::SeqCst)
             || self.clients.iter().any(|client| client.wire.as_ref().is_some_and(|wire| wire.borrow().has_edge()))
-            || self.wheel.next_timeout().is_some_and(|next| next <= self.now)
+            || self.wheel.next_timeout().is_some_and(|next| next <= self.around.now)
     }
 
     fn step_client(&mut self, index: usize) {
         if self.clients[index].wire.is_some() {
-            return self.clients[index].step(&mut self.random.borrow_mut(), self.now);
+            return self.clients[index].step(&mut self.random.borrow_mut(), self.around.now);
         }
         if self.drained {
             self.clients[index].is_over = true;
             return;
         }
-        let wire = Rc::new(RefCell::new(Wire::new(Rc::clone(&self.random), self.now)));
+        let wire = Rc::new(RefCell::new(Wire::new(Rc::clone(&self.random), self.around.now)));
         self.clients[index].wire = Some(Rc::clone(&wire));
-        let peer = Peer {
-            remote: SocketAddr::from((Ipv4Addr::LOCALHOST, 4711)),
-            local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
-            secure: false,
-        };
-        let http1 = self.http1;
         let key = self.slots.insert_with(|key| {
-            let http = Http::new(Protocol::Http1(Http1::new(http1)), key, peer);
-            let connection = Connection::new(SimSocket(Rc::clone(&wire)), http);
+            let connection = connect(SimSocket(Rc::clone(&wire)), key, Http1Options::default());
             Slot { connection, wire, scheduled: false, armed: None }
         });
         self.schedule(key);
@@ -239,12 +209,12 @@ impl World {
         }
         while let Some(rung) = self.bell.pop().map(News::take) {
             if rung.released {
-                self.exchanges.release();
+                self.around.exchanges.release();
             }
             self.schedule(rung.tag.connection);
         }
         let mut due = Vec::new();
-        self.wheel.expire(self.now, &mut due);
+        self.wheel.expire(self.around.now, &mut due);
         for key in due {
             self.on_timer(key);
         }
@@ -259,7 +229,7 @@ impl World {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.armed = None;
         match slot.connection.deadline() {
-            Some(deadline) if deadline > self.now => {
+            Some(deadline) if deadline > self.around.now => {
                 slot.armed = Some(deadline);
                 self.wheel.schedule(key, deadline);
             }
@@ -282,7 +252,7 @@ impl World {
         let slot = self.slots.get_mut(key).unwrap();
         slot.scheduled = false;
         if self.tells {
-            println!("{:?} {key:?} {turn:?} with {:?}", self.now - self.start, slot.connection.backlog());
+            println!("{:?} {key:?} {turn:?} with {:?}", self.around.now - self.around.start, slot.connection.backlog());
         }
         match turn {
             Turn::Again => {
@@ -303,17 +273,7 @@ impl World {
 
     fn connection_turn(&mut self, key: Key) -> Option<Turn> {
         let slot = self.slots.get_mut(key)?;
-        let mut context = Context {
-            now: self.now,
-            wall: self.now - self.start,
-            date: DATE,
-            options: &self.options,
-            router: &self.router,
-            files: &mut self.files,
-            spool: &mut self.spool,
-            exchanges: &mut self.exchanges,
-        };
-        Some(slot.connection.turn(&mut self.scratch, LINGER_TIMEOUT, &mut context))
+        Some(self.around.turn(&mut slot.connection))
     }
 
     fn drain(&mut self) {
@@ -328,14 +288,14 @@ impl World {
 
     /// Lets time pass until somebody has something to do; false when nobody ever will.
     fn pass_time(&mut self) -> bool {
-        let clients = self.clients.iter().filter_map(|client| client.next_wake(self.now));
-        let next = clients.chain(self.wheel.next_timeout()).chain(self.php.next_wake(self.now)).min();
+        let clients = self.clients.iter().filter_map(|client| client.next_wake(self.around.now));
+        let next = clients.chain(self.wheel.next_timeout()).chain(self.php.next_wake(self.around.now)).min();
         let Some(next) = next else { return false };
         // A busy machine comes too late.
         let late = if self.random.borrow_mut().one_in(8) { Duration::from_millis(70) } else { Duration::ZERO };
-        self.now = self.now.max(next) + late;
+        self.around.now = self.around.now.max(next) + late;
         for wire in self.clients.iter().filter_map(|client| client.wire.as_ref()) {
-            wire.borrow_mut().now = self.now;
+            wire.borrow_mut().now = self.around.now;
         }
         true
     }
@@ -344,9 +304,9 @@ impl World {
     fn check_idle(&mut self) {
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {
-            let in_flight = self.exchanges.in_flight();
+            let in_flight = self.around.exchanges.in_flight();
             let slot = self.slots.get_mut(key).unwrap();
-            if slot.connection.deadline().is_some_and(|deadline| deadline <= self.now) {
+            if slot.connection.deadline().is_some_and(|deadline| deadline <= self.around.now) {
                 continue; // the wheel will come to it
             }
             let readiness = slot.wire.borrow().readiness();
@@ -357,13 +317,13 @@ impl World {
             let after = (slot.connection.backlog(), slot.wire.borrow().moved);
             assert!(matches!(turn, Turn::Wait(_)), "{turn:?}, though nothing had happened");
             assert_eq!(before, after, "a wake-up was lost");
-            assert_eq!(in_flight, self.exchanges.in_flight(), "a request lay about");
+            assert_eq!(in_flight, self.around.exchanges.in_flight(), "a request lay about");
         }
     }
 
     fn check_limits(&mut self) {
-        assert!(self.exchanges.in_flight() <= self.bell.capacity());
-        assert!(self.php.alive() <= self.exchanges.in_flight(), "an exchange outlives its permit");
+        assert!(self.around.exchanges.in_flight() <= self.bell.capacity());
+        assert!(self.php.alive() <= self.around.exchanges.in_flight(), "an exchange outlives its permit");
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {
             let (inbox, out) = self.slots.get_mut(key).unwrap().connection.backlog();
@@ -379,12 +339,12 @@ impl World {
             println!("PHP: {:#?}\ndrained: {}\n{:#?}", self.php.records, self.drained, self.clients);
         }
         assert!(self.slots.is_empty(), "{} connections have no end", self.slots.len());
-        assert_eq!((self.exchanges.in_flight(), self.php.alive()), (0, 0), "permits are left");
+        assert_eq!((self.around.exchanges.in_flight(), self.php.alive()), (0, 0), "permits are left");
         for client in &self.clients {
             assert!(client.is_over || client.wire.as_ref().is_some_and(|wire| wire.borrow().dropped.is_some()));
-            client.verify(&self.php, self.spool.has_failed, self.drained);
+            client.verify(&self.php, self.around.spool.has_failed, self.drained);
         }
         let longest = limits::KEEP_ALIVE_TIMEOUT * 60 * 12;
-        assert!(self.now - self.start < longest, "it took {:?}", self.now - self.start);
+        assert!(self.around.now - self.around.start < longest, "it took {:?}", self.around.now - self.around.start);
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Assignment>>, ConfigError> 
     parse(path, text).map(Some)
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<Assignment>, ConfigError> {
+/// The assignments of a file with this text.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Assignment>, ConfigError> {
     let document = DeTable::parse(text).map_err(|error| syntax_error(path, text, &error))?;
     let mut assignments = Vec::new();
     for (section, value) in in_order(document.get_ref()) {
