@@ -25,5 +25,5 @@ pub mod base;
 pub mod fuzz {
     pub use crate::http1::fuzz::{chunked, http_parser, http_responses};
     pub use crate::program::config::fuzz::config;
-    pub use crate::site::fuzz::{path_mapping, ranges, server_vars};
+    pub use crate::site::fuzz::{forwarded, path_mapping, ranges, server_vars};
 }

@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod event_loop;
+pub mod log_sink;
 pub mod transport;
 mod clock;
 mod spool;

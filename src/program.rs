@@ -4,6 +4,7 @@
 //! This is the top layer. It turns text into plain structs, fills the options of the layers below
 //! from them, and starts and stops those layers in order; they do not know it.
 
+pub mod access_log;
 pub mod cli;
 pub mod config;
 pub mod logger;

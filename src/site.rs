@@ -11,8 +11,11 @@ pub mod disk;
 pub mod error_page;
 mod file_cache;
 pub mod files;
+pub mod forwarded;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod header_rules;
+pub mod internal_files;
 mod multipart;
 pub mod path;
 pub mod range;

@@ -8,10 +8,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ephpm::http::status::Status;
 use ephpm::program::cli::{self, Command};
 use ephpm::program::config::{Config, KEYS, Mode, Source, Unset};
 use ephpm::program::logger::Format;
 use ephpm::program::php_ini::php_ini;
+use ephpm::service::access_log;
+use ephpm::site::forwarded::Field;
+use ephpm::site::header_rules::Rule;
 use log::LevelFilter;
 
 /// A directory of its own for each test, with a directory `public` in it.
@@ -91,6 +95,14 @@ fn defaults() {
     assert_eq!(server.keep_alive_requests_max, 10_000);
     assert_eq!(server.linger_timeout, Duration::from_secs(2));
     assert_eq!(server.drain_timeout, Duration::from_secs(30));
+    assert_eq!(server.trusted_proxies, []);
+    assert_eq!(server.forwarded_fields, [Field::For, Field::Proto]);
+    assert!(!server.server_header);
+    assert_eq!(server.server_software, None);
+    assert_eq!(server.error_pages, []);
+    assert_eq!(server.internal_files, []);
+    assert_eq!((config.headers.set, config.headers.add), (Vec::new(), Vec::new()));
+    assert_eq!((config.access_log.format, config.access_log.path), (None, None));
 
     assert_eq!(config.php.max_execution_time, None);
     assert_eq!(config.php.memory_limit, None);
@@ -123,6 +135,22 @@ keep_alive_timeout = "1h"
 keep_alive_requests_max = 0
 linger_timeout = "1ms"
 drain_timeout = 0
+trusted_proxies = ["10.0.0.0/8", "::1"]
+forwarded_fields = "forwarded"
+server_header = true
+server_software = "nginx/1.0"
+error_pages = { 404 = "/errors/404.php", 503 = "/busy.html" }
+
+[server.internal_files]
+"/protected/" = "public"
+
+[headers]
+set = [["/*", "X-Powered-By", ""]]
+add = [["*.css", "Link", "<a>"]]
+
+[access_log]
+format = "json"
+path = "access.log"
 
 [php]
 max_execution_time = "2m"
@@ -139,6 +167,9 @@ format = "json"
 fn every_key_can_be_set() {
     let place = Place::new("every_key_can_be_set");
     fs::write(place.0.join("site.ini"), "").unwrap();
+    fs::write(place.0.join("public/busy.html"), "").unwrap();
+    fs::create_dir(place.0.join("public/errors")).unwrap();
+    fs::write(place.0.join("public/errors/404.php"), "").unwrap();
     let config = place.load(EVERY_KEY).unwrap();
     let server = config.server;
     let expected = ["127.0.0.1:8080", "0.0.0.0:80", "[::1]:81", "0.0.0.0:82", "0.0.0.0:83", "127.0.0.1:84", "[::]:0"];
@@ -159,6 +190,21 @@ fn every_key_can_be_set() {
     assert_eq!(server.keep_alive_requests_max, 0);
     assert_eq!(server.linger_timeout, Duration::from_millis(1));
     assert_eq!(server.drain_timeout, Duration::ZERO);
+    assert_eq!(server.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()]);
+    assert_eq!(server.forwarded_fields, [Field::Forwarded]);
+    assert!(server.server_header);
+    assert_eq!(server.server_software.as_deref(), Some("nginx/1.0"));
+    let pages = [(Status::NOT_FOUND, "/errors/404.php"), (Status::SERVICE_UNAVAILABLE, "/busy.html")];
+    assert_eq!(server.error_pages, pages.map(|(status, page)| (status, page.to_owned())));
+    assert_eq!(server.internal_files, [("/protected/".to_owned(), place.0.join("public"))]);
+    let rule = |pattern: &str, name: &str, value: &str, replaces| {
+        let [pattern, name, value] = [pattern, name, value].map(str::to_owned);
+        Rule { pattern, name, value, replaces }
+    };
+    assert_eq!(config.headers.set, [rule("/*", "X-Powered-By", "", true)]);
+    assert_eq!(config.headers.add, [rule("*.css", "Link", "<a>", false)]);
+    assert_eq!(config.access_log.format, Some(access_log::Format::Json));
+    assert_eq!(config.access_log.path, Some(place.0.join("access.log")));
     assert_eq!(config.php.max_execution_time, Some(Duration::from_secs(120)));
     assert_eq!(config.php.memory_limit.as_deref(), Some("256m"));
     assert_eq!(config.php.ini_file, Some(place.0.join("site.ini")));
@@ -167,6 +213,48 @@ fn every_key_can_be_set() {
     assert_eq!(config.php.ini_overrides, expected);
     assert_eq!(config.logging.level, LevelFilter::Trace);
     assert_eq!(config.logging.format, Format::Json);
+}
+
+#[test]
+fn tables_and_rules_can_be_written_as_text() {
+    let place = Place::new("tables_and_rules_can_be_written_as_text");
+    fs::write(place.0.join("public/404.html"), "").unwrap();
+    let root = place.0.to_str().unwrap();
+    let variables = [
+        ("EPHPM_SERVER_ERROR_PAGES", "404=/404.html, 410 = /404.html"),
+        ("EPHPM_SERVER_INTERNAL_FILES", &format!("/x/={root}")),
+        ("EPHPM_SERVER_SERVER_HEADER", "true"),
+        ("EPHPM_HEADERS_SET", "/* Strict-Transport-Security: max-age=1; preload\n\n*.css X-A: b:c\n"),
+        ("EPHPM_ACCESS_LOG_FORMAT", "combined"),
+        ("EPHPM_ACCESS_LOG_PATH", "stdout"),
+    ];
+    let config = place.load_with(&server(""), &variables, &["--set", "server.trusted_proxies=::1,10.0.0.1"]).unwrap();
+    let codes: Vec<u16> = config.server.error_pages.iter().map(|(status, _)| status.code()).collect();
+    assert_eq!((codes, config.server.error_pages[1].1.as_str()), (vec![404, 410], "/404.html"));
+    assert_eq!(config.server.internal_files, [("/x/".to_owned(), place.0.clone())]);
+    assert!(config.server.server_header);
+    assert_eq!(config.server.trusted_proxies.len(), 2);
+    let rules: Vec<_> = config.headers.set.iter().map(|rule| (&rule.pattern[..], &rule.value[..])).collect();
+    assert_eq!(rules, [("/*", "max-age=1; preload"), ("*.css", "b:c")]);
+    assert_eq!((config.access_log.format, config.access_log.path), (Some(access_log::Format::Combined), None));
+}
+
+#[test]
+fn pages_and_directories_must_exist() {
+    let place = Place::new("pages_and_directories_must_exist");
+    for (lines, expected) in [
+        (
+            "error_pages = { 404 = \"/404.html\" }",
+            "ephpm.toml:3: server.error_pages: expected a file below server.document_root, found \
+             \"public/404.html\", which does not exist",
+        ),
+        (
+            "internal_files = { \"/x/\" = \"none\" }",
+            "ephpm.toml:3: server.internal_files: expected a directory, found \"none\", which does not exist",
+        ),
+    ] {
+        assert_eq!(place.load(&server(lines)).unwrap_err(), expected);
+    }
 }
 
 /// The cases of `tests/config/bad_values.txt`: `section.key = value`, and below it the error.
@@ -210,7 +298,8 @@ fn bad_files() {
         ("listen = \":80\"\n", "ephpm.toml:1: listen: unknown key, did you mean server.listen?"),
         (
             "# Sections.\n[sever]\nworkers = 4\n",
-            "ephpm.toml:2: sever: unknown section, expected one of [server], [php], [compression], [cache], [logging]",
+            "ephpm.toml:2: sever: unknown section, expected one of [server], [headers], [access_log], [php], [compression], \
+             [cache], [logging]",
         ),
         ("server = 3\n", "ephpm.toml:1: server: expected the section [server], found 3"),
         ("[[server]]\nworkers = 4\n", "ephpm.toml:1: server: expected the section [server], found [a table]"),
@@ -492,7 +581,9 @@ fn the_checked_in_file_is_accepted() {
 fn the_checked_in_file_is_the_reference() {
     let place = Place::new("the_checked_in_file_is_the_reference");
     fs::write(place.0.join("php.ini"), "").unwrap();
+    fs::create_dir(place.0.join("files")).unwrap();
     let root = place.0.join("public");
+    ["404.html", "busy.html"].iter().for_each(|page| fs::write(root.join(page), "").unwrap());
     let root = ["-t", root.to_str().unwrap()];
     let defaults = place.load_with("", &[], &root).unwrap();
 

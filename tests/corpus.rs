@@ -56,6 +56,11 @@ fn http_responses() {
 }
 
 #[test]
+fn forwarded() {
+    replay("forwarded", ephpm::fuzz::forwarded);
+}
+
+#[test]
 fn ranges() {
     replay("ranges", ephpm::fuzz::ranges);
 }

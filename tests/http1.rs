@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "http1/tcp.rs"]
+mod tcp;
 #[path = "http1/transcript.rs"]
 mod transcript;
 
@@ -37,6 +39,26 @@ fn transcripts_hold_however_the_input_is_split() {
         failures.extend(outcomes.into_iter().filter_map(|(split, outcome)| {
             outcome.err().map(|difference| format!("{} (split {split})\n{difference}", case.name))
         }));
+    }
+    assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn transcripts_hold_over_a_socket() {
+    let cases: Vec<_> = read_directory(Path::new("tests/http1")).into_iter().filter(tcp::is_shown_here).collect();
+    assert!(cases.len() > 150, "{} cases", cases.len());
+    let mut failures = Vec::new();
+    for case in &cases {
+        for piece in [usize::MAX, 11] {
+            // Pieces are for what is short.
+            let is_long = case.steps.iter().any(|step| matches!(step, Step::Input(bytes) if bytes.len() > 1000));
+            if piece < usize::MAX && is_long {
+                continue;
+            }
+            if let Err(difference) = tcp::run(case, piece) {
+                failures.push(format!("{} (in pieces of {piece})\n{difference}", case.name));
+            }
+        }
     }
     assert!(failures.is_empty(), "{} failures\n\n{}", failures.len(), failures.join("\n"));
 }
@@ -79,6 +101,23 @@ fn run(case: &Case, split: &mut dyn FnMut(usize) -> usize) -> Result<(), String>
     if run.log.is_empty() { Ok(()) } else { Err(format!("  not expected {:#?}", run.log)) }
 }
 
+/// The limits that a case sets.
+fn http1_options(case: &Case) -> Http1Options {
+    let mut options = Http1Options::default();
+    for step in &case.steps {
+        if let Step::Action(Action::Option(name, value)) = step {
+            match &name[..] {
+                "head_bytes_max" => options.head_bytes_max = *value,
+                "fields_max" => options.fields_max = *value,
+                "target_bytes_max" => options.target_bytes_max = *value,
+                "requests_max" => options.requests_max = *value as u64,
+                _ => panic!("{}: {name}", case.name),
+            }
+        }
+    }
+    options
+}
+
 /// A connection with a scripted application above it.
 struct Run {
     protocol: Protocol,
@@ -107,22 +146,43 @@ struct Answer {
     interim: Vec<u16>,
 }
 
+impl Answer {
+    /// Takes note of an instruction that concerns the answer.
+    fn act(&mut self, action: &Action) {
+        match action.clone() {
+            Action::Early => self.early = true,
+            Action::Hold => self.hold = true,
+            Action::Continue => self.sends_continue = true,
+            Action::Reset => self.resets = true,
+            Action::Unfinished => self.unfinished = true,
+            Action::Fields => self.shows_fields = true,
+            Action::Status(code) => self.status = Some(code),
+            Action::Reason(reason) => self.reason = Some(reason),
+            Action::Field(name, value) => self.fields.push((name, value)),
+            Action::Length(length) => self.length = Some(length),
+            Action::Content(content) => self.content.push(content),
+            Action::Interim(code) => self.interim.push(code),
+            _ => {}
+        }
+    }
+
+    /// Back to the plain answer.
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn pieces(&self) -> Vec<&[u8]> {
+        match &self.content[..] {
+            [] => vec![b"ok"],
+            content => content.iter().map(Vec::as_slice).collect(),
+        }
+    }
+}
+
 impl Run {
     fn new(case: &Case) -> Self {
-        let mut options = Http1Options::default();
-        for step in &case.steps {
-            if let Step::Action(Action::Option(name, value)) = step {
-                match &name[..] {
-                    "head_bytes_max" => options.head_bytes_max = *value,
-                    "fields_max" => options.fields_max = *value,
-                    "target_bytes_max" => options.target_bytes_max = *value,
-                    "requests_max" => options.requests_max = *value as u64,
-                    _ => panic!("{}: {name}", case.name),
-                }
-            }
-        }
         Self {
-            protocol: Protocol::Http1(Http1::new(options)),
+            protocol: Protocol::Http1(Http1::new(http1_options(case))),
             inbox: BytesMut::new(),
             out: SendQueue::default(),
             log: Vec::new(),
@@ -132,28 +192,15 @@ impl Run {
     }
 
     fn act(&mut self, action: &Action) {
-        let answer = &mut self.answer;
-        match action.clone() {
-            Action::Whole | Action::Option(..) => {}
-            Action::Early => answer.early = true,
-            Action::Hold => answer.hold = true,
-            Action::Continue => answer.sends_continue = true,
-            Action::Reset => answer.resets = true,
-            Action::Unfinished => answer.unfinished = true,
+        self.answer.act(action);
+        match action {
             Action::Finish => {
                 let id = self.waiting.take().expect("a response is unfinished");
                 self.protocol.finish(id, &mut self.out);
                 self.pump();
             }
-            Action::Fields => answer.shows_fields = true,
-            Action::Status(code) => answer.status = Some(code),
-            Action::Reason(reason) => answer.reason = Some(reason),
-            Action::Field(name, value) => answer.fields.push((name, value)),
-            Action::Length(length) => answer.length = Some(length),
-            Action::Content(content) => answer.content.push(content),
-            Action::Interim(code) => answer.interim.push(code),
             Action::Release => {
-                answer.hold = false;
+                self.answer.hold = false;
                 let id = self.waiting.take().expect("an answer is held");
                 self.respond(id);
                 self.pump();
@@ -172,6 +219,7 @@ impl Run {
                 }
                 self.pump();
             }
+            _ => {}
         }
     }
 
@@ -238,16 +286,13 @@ impl Run {
         for (name, value) in &answer.fields {
             response.headers.add(name, value.as_bytes());
         }
-        let content = match &answer.content[..] {
-            [] => &[b"ok".to_vec()][..],
-            content => content,
-        };
+        let content = answer.pieces();
         let total = content.iter().map(|piece| piece.len() as u64).sum();
         let length = answer.length.unwrap_or(Some(total));
         let length = length.map_or(ContentLength::Unknown, ContentLength::Exact);
         protocol.send_response(id, response, length, DATE, out);
         for piece in content {
-            protocol.send_content(id, Bytes::from(piece.clone()).into(), out);
+            protocol.send_content(id, Bytes::copy_from_slice(piece).into(), out);
         }
         if answer.resets {
             protocol.reset(id);

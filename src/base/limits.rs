@@ -23,6 +23,8 @@ pub const CHUNK_OVERHEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// PHP output that gathers on the PHP thread before it is handed to the loop.
 pub const OUTPUT_BLOCK_BYTES: usize = 64 * 1024;
+/// Interim heads (1xx) of one response that may wait for the loop; a script that sends more has them dropped.
+pub const INTERIM_HEADS_MAX: usize = 8;
 /// Output handed over but not yet pulled by the loop, above which the PHP thread waits.
 pub const RESPONSE_BUFFER_HIGH: usize = 256 * 1024;
 /// Output below which a waiting PHP thread goes on.

@@ -277,7 +277,7 @@ mod tests {
                         barrier.wait();
                     }
                 });
-                wait_for_sleepers(&queue, number + 1);
+                wait_for_sleepers(queue, number + 1);
             }
             for round in 0..if cfg!(miri) { 3 } else { 1000 } {
                 wait_for_sleepers(&queue, THREADS);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 
 use crate::http::message::{Peer, Request};
+use crate::http::status::Status;
 
 /// Everything that a PHP thread needs to know of one request.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Job {
     pub request: Request,
     /// The script that answers it.
     pub script: Script,
+    /// The error that the script is to explain, if it is for that (`REDIRECT_STATUS`).
+    pub error: Option<Status>,
     /// The two ends of the connection.
     pub peer: Peer,
     /// The content, complete.

@@ -29,7 +29,7 @@ pub struct Field {
 pub struct HeadersTooLarge;
 
 /// Field lines in order of arrival, duplicates kept.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Headers {
     block: BytesMut,
     fields: Vec<Field>,

@@ -30,7 +30,7 @@ impl Version {
 
 /// A request head, checked by the protocol that received it: the target is in one of RFC 9112 §3.2's forms, the
 /// framing is unambiguous, and `headers` holds tokens and legal values only.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// What is to be done.
     pub method: Method,

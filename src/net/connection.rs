@@ -14,6 +14,7 @@ use super::transport::{Sent, Socket, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
 use crate::protocol::Disposition;
+use crate::service::access_log::AccessLog;
 use crate::service::context::Context;
 use crate::service::http::Http;
 
@@ -114,6 +115,11 @@ impl<S: Socket> Connection<S> {
             Phase::Open => self.http.deadline(),
             Phase::Lingering { until } => Some(until),
         }
+    }
+
+    /// The connection has ended; logs the requests that were under way.
+    pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
+        self.http.abandon(log, now);
     }
 
     /// Bytes that wait here: received and not consumed, and not sent.

@@ -17,6 +17,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::clock::Clock;
 use super::connection::{Connection, Readiness, Turn};
+use super::log_sink::LogSink;
 use super::spool::TemporaryFiles;
 use super::transport::Transport;
 use crate::base::limits::{ACCEPT_BUDGET, READ_BUDGET};
@@ -27,6 +28,7 @@ use crate::exchange::{Bell, Dispatch, News};
 use crate::http::message::Peer;
 use crate::http1::{Http1, Http1Options};
 use crate::protocol::Protocol;
+use crate::service::access_log::{self, AccessLog};
 use crate::service::context::{self, Context, Exchanges};
 use crate::service::http::Http;
 use crate::site::disk::Disk;
@@ -45,6 +47,17 @@ pub struct Shared {
     pub router: Router,
     /// The way to PHP.
     pub dispatch: Arc<dyn Dispatch>,
+    /// How requests are logged, and where to.
+    pub access_log: Option<(access_log::Format, Arc<LogSink>)>,
+}
+
+/// The files of one loop, which nobody else touches.
+#[derive(Debug)]
+pub struct Disks {
+    /// The document root.
+    pub root: Disk,
+    /// The directories that scripts may send files of, as [`context::Options::internal_files`] has them.
+    pub internal: Vec<Disk>,
 }
 
 /// Bounds and timeouts.
@@ -115,7 +128,9 @@ pub struct EventLoop {
     scratch: Box<[u8]>,
     accept_paused_until: Option<Instant>,
     disk: Disk,
+    internal_disks: Vec<Disk>,
     spool: TemporaryFiles,
+    access_log: Option<AccessLog>,
     exchanges: Exchanges,
     shared: Arc<Shared>,
     remote: Remote,
@@ -139,8 +154,8 @@ struct Slot {
 }
 
 impl EventLoop {
-    /// A loop that will serve what `listeners` accept from `disk`.
-    pub fn new(listeners: Vec<std::net::TcpListener>, disk: Disk, shared: Arc<Shared>) -> io::Result<Self> {
+    /// A loop that will serve what `listeners` accept from `disks`.
+    pub fn new(listeners: Vec<std::net::TcpListener>, disks: Disks, shared: Arc<Shared>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let remote = Remote { phase: Arc::new(AtomicU8::new(Phase::Running as u8)), waker: Arc::clone(&waker) };
@@ -162,8 +177,10 @@ impl EventLoop {
             clock,
             scratch: vec![0; READ_BUDGET].into_boxed_slice(),
             accept_paused_until: None,
-            disk,
+            disk: disks.root,
+            internal_disks: disks.internal,
             spool: TemporaryFiles { directory: shared.options.temp_dir.clone() },
+            access_log: shared.access_log.as_ref().map(|(format, _)| AccessLog::new(*format)),
             exchanges,
             shared,
             remote,
@@ -188,7 +205,7 @@ impl EventLoop {
         while !(self.draining && self.slots.is_empty()) {
             self.collect(&mut events, &mut due)?;
             match self.remote.phase.load(Ordering::SeqCst) {
-                phase if phase == Phase::Stopping as u8 => return Ok(()),
+                phase if phase == Phase::Stopping as u8 => break,
                 phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
                 _ => {}
             }
@@ -197,8 +214,30 @@ impl EventLoop {
                 let key = self.run_queue.pop_front().expect("only turns push, and only to the back");
                 self.turn(key);
             }
+            self.hand_over_log(|log, now| log.take(now));
         }
+        self.abandon_connections();
+        self.hand_over_log(|log, _| log.take_all());
         Ok(())
+    }
+
+    /// Logs the requests that are cut.
+    fn abandon_connections(&mut self) {
+        let Some(log) = &mut self.access_log else { return };
+        let keys: Vec<Key> = self.slots.keys().collect();
+        for key in keys {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.connection.abandon(log, self.clock.now);
+            }
+        }
+    }
+
+    fn hand_over_log(&mut self, take: impl Fn(&mut AccessLog, Instant) -> Option<access_log::Batch>) {
+        if let (Some(log), Some((_, sink))) = (&mut self.access_log, &self.shared.access_log)
+            && let Some(batch) = take(log, self.clock.now)
+        {
+            sink.write(batch);
+        }
     }
 
     fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
@@ -216,8 +255,10 @@ impl EventLoop {
         let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
-            let next =
-                [self.wheel.next_timeout(), self.accept_paused_until, self.disk.deadline()].into_iter().flatten().min();
+            let log = self.access_log.as_ref().and_then(AccessLog::deadline);
+            let disks = self.internal_disks.iter().map(Disk::deadline);
+            let others = [self.wheel.next_timeout(), self.accept_paused_until, self.disk.deadline(), log];
+            let next = others.into_iter().chain(disks).flatten().min();
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
         let polled = self.poll.poll(events, timeout);
@@ -228,6 +269,7 @@ impl EventLoop {
         }
         self.clock.tick();
         self.disk.tick(self.clock.now);
+        self.internal_disks.iter_mut().for_each(|disk| disk.tick(self.clock.now));
         for event in events.iter() {
             self.on_event(event);
         }
@@ -290,7 +332,8 @@ impl EventLoop {
     }
 
     fn turn(&mut self, key: Key) {
-        let Self { slots, wheel, run_queue, clock, scratch, disk, spool, exchanges, shared, .. } = self;
+        let Self { slots, wheel, run_queue, clock, scratch, disk, internal_disks, spool, .. } = self;
+        let Self { exchanges, access_log, shared, .. } = self;
         let Some(slot) = slots.get_mut(key) else { return };
         slot.scheduled = false;
         let mut context = Context {
@@ -301,7 +344,9 @@ impl EventLoop {
             router: &shared.router,
             files: disk,
             spool,
+            internal: internal_disks,
             exchanges,
+            access_log: access_log.as_mut(),
         };
         match slot.connection.turn(scratch, shared.options.linger_timeout, &mut context) {
             Turn::Again => {
@@ -316,7 +361,12 @@ impl EventLoop {
                     wheel.schedule(key, deadline);
                 }
             }
-            Turn::Close => drop(slots.remove(key)),
+            Turn::Close => {
+                if let Some(log) = access_log {
+                    slot.connection.abandon(log, clock.now);
+                }
+                slots.remove(key);
+            }
         }
     }
 
@@ -348,6 +398,7 @@ impl EventLoop {
                 Err(error) if socket::is_exhausted(&error) => {
                     log::error!("cannot accept connections for a moment: {error}");
                     self.disk.shed();
+                    self.internal_disks.iter_mut().for_each(Disk::shed);
                     self.accept_paused_until = Some(self.clock.now + ACCEPT_PAUSE);
                 }
                 // The connection died in the queue (accept(2) lists these); the next one may be well.

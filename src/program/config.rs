@@ -13,6 +13,7 @@ mod file;
 pub mod fuzz;
 pub(in crate::program) mod nearest;
 pub(in crate::program) mod readers;
+mod request_readers;
 mod settings;
 mod table;
 mod value;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use assignment::Assignment;
 pub use error::{ConfigError, Origin};
-pub use settings::{Cache, Compression, Config, KEYS, Key, Logging, Mode, Php, Server, Unset};
+pub use settings::{AccessLog, Cache, Compression, Config, Headers, KEYS, Key, Logging, Mode, Php, Server, Unset};
 pub use value::Value;
 
 use readers::size_text;
@@ -106,6 +107,13 @@ impl Draft {
         self.check_head()?;
         self.check_directory("server.document_root", &self.config.server.document_root)?;
         self.check_directory("server.temp_dir", &self.config.server.temp_dir)?;
+        for (_, page) in &self.config.server.error_pages {
+            let file = self.config.server.document_root.join(&page[1..]);
+            self.check_exists("server.error_pages", &file, "a file below server.document_root", Path::is_file)?;
+        }
+        for (_, directory) in &self.config.server.internal_files {
+            self.check_directory("server.internal_files", directory)?;
+        }
         if let Some(path) = &self.config.php.ini_file {
             self.check_exists("php.ini_file", path, "a file", Path::is_file)?;
         }

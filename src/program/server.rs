@@ -8,20 +8,26 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::access_log::AccessLogWriter;
 use super::config::Config;
 use super::php_ini::php_ini;
 use crate::base::sys::{process, signal, socket};
 use crate::http::encoder::Levels;
-use crate::net::event_loop::{self, EventLoop, Remote, Shared};
+use crate::net::event_loop::{self, Disks, EventLoop, Remote, Shared};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions, StartError};
 use crate::service;
 use crate::service::content::CollectorOptions;
 use crate::site::compression;
 use crate::site::disk::{self, Disk};
+use crate::site::error_page::ErrorPages;
+use crate::site::forwarded;
+use crate::site::header_rules::HeaderRules;
+use crate::site::internal_files::{self, InternalFiles};
 use crate::site::router::{self, Router};
 use crate::site::server_vars::ServerOptions;
 use crate::site::static_files;
@@ -36,6 +42,8 @@ const PHP_STOP_LIMIT: Duration = Duration::from_secs(5);
 pub enum ServerError {
     /// An address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// The access log cannot be opened.
+    AccessLog(io::Error),
     /// PHP does not start.
     Php(StartError),
     /// The system refuses something.
@@ -61,14 +69,15 @@ pub fn run(config: &Config) -> Result<Stopped, ServerError> {
     }
     let listeners = listen(config)?;
     let addresses: Vec<SocketAddr> = listeners[0].iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let access_log = start_access_log(config)?;
     let php = start_php(config)?;
     let options = PoolOptions {
         threads: config.server.workers,
         queue_max: config.server.queue_max,
-        server: ServerOptions::default(),
+        server: server_options(config),
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
-    let loops = match Loops::start(config, listeners, &pool) {
+    let loops = match Loops::start(config, listeners, &pool, access_log.as_ref()) {
         Ok(loops) => loops,
         Err(error) => {
             stop_php(php, pool, Duration::ZERO);
@@ -77,10 +86,13 @@ pub fn run(config: &Config) -> Result<Stopped, ServerError> {
     };
     announce(config, &addresses, &php, &pool);
 
-    let failed = !loops.wait();
+    let failed = !loops.wait(access_log.as_ref());
     log::info!("stopping: requests under way may take {:?} more", config.server.drain_timeout);
     let deadline = Instant::now() + config.server.drain_timeout;
     loops.stop(deadline);
+    if let Some(writer) = access_log {
+        writer.stop();
+    }
     let stopped = stop_php(php, pool, deadline.saturating_duration_since(Instant::now()));
     if failed {
         return Err(ServerError::EventLoop);
@@ -106,6 +118,12 @@ fn listen(config: &Config) -> Result<Vec<Vec<TcpListener>>, ServerError> {
         all.push(listeners);
     }
     Ok(all)
+}
+
+/// Starts the writer of the access log, if there is to be one.
+fn start_access_log(config: &Config) -> Result<Option<AccessLogWriter>, ServerError> {
+    let start = |_| AccessLogWriter::start(config.access_log.path.as_deref());
+    config.access_log.format.map(start).transpose().map_err(ServerError::AccessLog)
 }
 
 fn start_php(config: &Config) -> Result<Php, ServerError> {
@@ -137,7 +155,12 @@ struct Loops {
 }
 
 impl Loops {
-    fn start(config: &Config, listeners: Vec<Vec<TcpListener>>, pool: &Pool) -> io::Result<Self> {
+    fn start(
+        config: &Config,
+        listeners: Vec<Vec<TcpListener>>,
+        pool: &Pool,
+        access_log: Option<&AccessLogWriter>,
+    ) -> io::Result<Self> {
         let root = &config.server.document_root;
         let router = Router::new(router::Options {
             index_files: config.server.index_files.clone(),
@@ -151,11 +174,12 @@ impl Loops {
             compression: Arc::clone(&compression),
         };
         let options = loop_options(config, compression);
-        let shared = Arc::new(Shared { options, router, dispatch: pool.dispatch() });
+        let access_log = config.access_log.format.zip(access_log.map(AccessLogWriter::sink));
+        let shared = Arc::new(Shared { options, router, dispatch: pool.dispatch(), access_log });
         let mut loops = Self { remotes: Vec::new(), threads: Vec::new() };
         for (number, listeners) in listeners.into_iter().enumerate() {
-            let disk = Disk::new(root, files.clone(), Instant::now())?;
-            if let Err(error) = loops.spawn(number, listeners, disk, Arc::clone(&shared)) {
+            let disks = open_disks(config, &files)?;
+            if let Err(error) = loops.spawn(number, listeners, disks, Arc::clone(&shared)) {
                 loops.stop(Instant::now());
                 return Err(error);
             }
@@ -163,8 +187,14 @@ impl Loops {
         Ok(loops)
     }
 
-    fn spawn(&mut self, number: usize, listeners: Vec<TcpListener>, disk: Disk, shared: Arc<Shared>) -> io::Result<()> {
-        let event_loop = EventLoop::new(listeners, disk, shared)?;
+    fn spawn(
+        &mut self,
+        number: usize,
+        listeners: Vec<TcpListener>,
+        disks: Disks,
+        shared: Arc<Shared>,
+    ) -> io::Result<()> {
+        let event_loop = EventLoop::new(listeners, disks, shared)?;
         self.remotes.push(event_loop.remote());
         let run = move || {
             let result = event_loop.run();
@@ -179,10 +209,15 @@ impl Loops {
     }
 
     /// Waits for a signal to stop. False if a loop has ended by itself.
-    fn wait(&self) -> bool {
+    fn wait(&self, access_log: Option<&AccessLogWriter>) -> bool {
         loop {
             match signal::wait(None) {
                 Ok(Some(signal::Signal::Stop)) => break,
+                Ok(Some(signal::Signal::ReopenLogs)) => {
+                    if let Some(writer) = access_log {
+                        writer.reopen();
+                    }
+                }
                 Ok(None) => {}
                 Err(error) => {
                     log::error!("cannot wait for signals: {error}");
@@ -198,7 +233,7 @@ impl Loops {
         self.remotes.iter().for_each(Remote::drain);
         while !self.threads.iter().all(JoinHandle::is_finished) {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || matches!(signal::wait(Some(left.min(DRAIN_POLL))), Ok(Some(_))) {
+            if left.is_zero() || matches!(signal::wait(Some(left.min(DRAIN_POLL))), Ok(Some(signal::Signal::Stop))) {
                 log::warn!("cutting the connections that are left");
                 self.remotes.iter().for_each(Remote::stop);
                 break;
@@ -229,6 +264,16 @@ fn loop_options(config: &Config, compression: Arc<compression::Options>) -> even
     let server = &config.server;
     event_loop::Options {
         http: service::context::Options {
+            forwarded: forwarded::Options {
+                proxies: server.trusted_proxies.clone(),
+                fields: server.forwarded_fields.clone(),
+            },
+            headers: HeaderRules {
+                rules: config.headers.set.iter().chain(&config.headers.add).cloned().collect(),
+                server: server.server_header.then_some("ePHPm"),
+            },
+            error_pages: ErrorPages { pages: server.error_pages.clone() },
+            internal_files: internal_files(config),
             content: CollectorOptions { bytes_max: server.content_bytes_max, memory_max: server.content_memory_max },
             queue_timeout: server.queue_timeout,
             head_timeout: server.head_timeout,
@@ -256,6 +301,32 @@ fn loop_options(config: &Config, compression: Arc<compression::Options>) -> even
     }
 }
 
+/// The document root, and the directories that scripts may send files of, in the order of the configuration.
+fn open_disks(config: &Config, options: &disk::Options) -> io::Result<Disks> {
+    let open = |directory: &PathBuf, options| Disk::new(directory, options, Instant::now());
+    // What a script leaves to the server to send, the script says how to cache.
+    let of_scripts = disk::Options { cache_rules: Arc::default(), ..options.clone() };
+    let internal = config.server.internal_files.iter().map(|(_, directory)| open(directory, of_scripts.clone()));
+    let internal = internal.collect::<io::Result<_>>()?;
+    Ok(Disks { root: open(&config.server.document_root, options.clone())?, internal })
+}
+
+fn internal_files(config: &Config) -> InternalFiles {
+    let directory = |(prefix, configured): &(String, PathBuf)| {
+        // A script may know the directory by either name.
+        let mut paths = vec![configured.clone()];
+        paths.extend(configured.canonicalize().ok().filter(|canonical| canonical != configured));
+        let paths = paths.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
+        internal_files::Directory { prefix: prefix.clone(), paths }
+    };
+    InternalFiles { directories: config.server.internal_files.iter().map(directory).collect() }
+}
+
+fn server_options(config: &Config) -> ServerOptions {
+    let software = config.server.server_software.clone();
+    software.map_or_else(ServerOptions::default, |software| ServerOptions { software })
+}
+
 /// The banner: what serves what, where.
 fn announce(config: &Config, addresses: &[SocketAddr], php: &Php, pool: &Pool) {
     let info = php.info();
@@ -281,6 +352,7 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(address, error) => write!(f, "server.listen: cannot listen on {address}: {error}"),
+            Self::AccessLog(error) => write!(f, "access_log.path: cannot open it: {error}"),
             Self::Php(error) => write!(f, "{error}"),
             Self::System(what, error) => write!(f, "{what}: {error}"),
             Self::EventLoop => f.write_str("an event loop has failed"),

@@ -1,13 +1,18 @@
-//! What a connection needs of its surroundings: time, files, temporary files, PHP, and its bounds.
+//! What a connection needs of its surroundings: time, files, temporary files, PHP, the access log, and its bounds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::access_log::AccessLog;
 use super::content::{CollectorOptions, Spool};
 use crate::base::limits;
 use crate::exchange::{self, Bell, Dispatch, Handle, Job, Tag};
 use crate::http::date::IMF_FIXDATE_LEN;
+use crate::site::error_page::ErrorPages;
 use crate::site::files::Files;
+use crate::site::forwarded;
+use crate::site::header_rules::HeaderRules;
+use crate::site::internal_files::{InternalFiles, Roots};
 use crate::site::router::Router;
 use crate::site::{compression, static_files};
 
@@ -27,14 +32,23 @@ pub struct Context<'a> {
     pub files: &'a mut dyn Files,
     /// Temporary files.
     pub spool: &'a mut dyn Spool,
+    /// The directories that scripts may send files of.
+    pub internal: &'a mut dyn Roots,
     /// The way to PHP.
     pub exchanges: &'a mut Exchanges,
+    /// Where requests are logged, if they are.
+    pub access_log: Option<&'a mut AccessLog>,
 }
 
-/// Bounds and timeouts of a connection. See the constants of [`limits`] for their meaning.
+/// Bounds and timeouts of a connection, and the operator's wishes. See the constants of [`limits`] for the meaning of
+/// the former.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "the constant of each field's name in `limits` says what it is")]
+#[allow(missing_docs, reason = "the constant of each field's name in `limits` says what it is, or the type does")]
 pub struct Options {
+    pub forwarded: forwarded::Options,
+    pub headers: HeaderRules,
+    pub error_pages: ErrorPages,
+    pub internal_files: InternalFiles,
     pub content: CollectorOptions,
     pub queue_timeout: Duration,
     pub head_timeout: Duration,
@@ -48,6 +62,10 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            forwarded: forwarded::Options::default(),
+            headers: HeaderRules::default(),
+            error_pages: ErrorPages::default(),
+            internal_files: InternalFiles::default(),
             content: CollectorOptions::default(),
             queue_timeout: limits::QUEUE_TIMEOUT,
             head_timeout: limits::HEAD_TIMEOUT,

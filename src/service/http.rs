@@ -1,16 +1,21 @@
 //! One HTTP connection's requests: event → route → content.
 //!
 //! Knows which version of HTTP it serves only through [`Protocol`]. Content is pulled: a response's next piece is asked
-//! for only while the send queue has room. The driver's part is in [`Http::process`], [`Http::settle`] and
-//! [`Http::deadline`]; everything here is pure.
+//! for only while the send queue has room. The driver's part is in [`Http::process`], [`Http::settle`],
+//! [`Http::deadline`] and [`Http::abandon`]; everything here is pure.
+
+mod hand_over;
+mod refuse;
 
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
+use super::access_log::AccessLog;
 use super::compression::{Compression, Ready};
 use super::content::{CollectError, Collector};
 use super::context::Context;
+use super::reply::{Journal, Reply};
 use crate::base::chunk::Chunk;
 use crate::base::limits;
 use crate::base::send_queue::SendQueue;
@@ -18,11 +23,14 @@ use crate::base::slab::Key;
 use crate::base::timer::Timers;
 use crate::exchange::{Handle, Job, Pull, Script, Tag};
 use crate::http::message::{ContentLength, Peer, Request, Response};
+use crate::http::peer_error::PeerError;
 use crate::http::status::Status;
 use crate::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
-use crate::site::error_page;
+use crate::site::internal_files::{self, Handover};
 use crate::site::router::Route;
-use crate::site::static_files;
+use crate::site::static_files::{self, FileReply};
+use crate::site::{error_page, forwarded};
+use refuse::Refusal;
 
 /// One connection's streams.
 #[derive(Debug)]
@@ -36,11 +44,15 @@ pub struct Http {
     ending: Ending,
     /// The last [`process`](Self::process) stopped because the send queue was full, or because it had worked enough.
     stalled: bool,
+    /// How full it was then, or after what has been sent since.
+    queued: u64,
+    /// What is to be logged.
+    journal: Journal,
 }
 
 #[derive(Debug)]
 struct Stream {
-    id: StreamId,
+    reply: Reply,
     state: State,
 }
 
@@ -54,7 +66,15 @@ enum State {
     /// The peer's content, for a script.
     Content { request: Request, script: Script, collector: Collector },
     /// PHP's response.
-    Php { handle: Handle, head: Head, compression: Compression },
+    Php {
+        handle: Handle,
+        head: Head,
+        compression: Compression,
+        /// The error that it explains.
+        refusal: Option<Refusal>,
+        /// The request, if the response may be the server's to give.
+        request: Option<Box<Request>>,
+    },
 }
 
 /// How far PHP's response has come.
@@ -98,12 +118,18 @@ impl Http {
     /// A connection between `peer`'s two ends, known to its loop as `key`.
     pub fn new(protocol: Protocol, key: Key, peer: Peer) -> Self {
         let (streams, timers) = (Vec::new(), Timers::default());
-        Self { key, peer, protocol, streams, timers, ending: Ending::Open, stalled: false }
+        let journal = Journal::default();
+        Self { key, peer, protocol, streams, timers, ending: Ending::Open, stalled: false, queued: 0, journal }
     }
 
     /// Does all that can be done with what has been received and what PHP has produced.
     pub fn process(&mut self, inbox: &mut BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
         self.expire(inbox, out, cx);
+        self.advance(inbox, out, cx);
+        self.queued = out.len();
+    }
+
+    fn advance(&mut self, inbox: &mut BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
         loop {
             self.stalled = self.pull(out, cx) || out.len() >= limits::SEND_QUEUE_HIGH;
             if self.stalled || self.ending != Ending::Open {
@@ -115,7 +141,9 @@ impl Http {
     }
 
     /// Sets the timers after a turn in which the peer took something (`progress`) or not.
-    pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, progress: bool, cx: &Context<'_>) {
+    pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, progress: bool, cx: &mut Context<'_>) {
+        self.journal.sent(self.queued - out.len(), cx);
+        self.queued = out.len();
         if progress || out.is_empty() {
             self.timers.clear(Timer::Write as usize);
         }
@@ -175,9 +203,19 @@ impl Http {
     /// a client that leaves and one that only half-closes look the same. Earlier responses are still sent.
     pub fn hang_up(&mut self) {
         // Content that is still collected may be complete in the inbox.
-        for stream in self.streams.extract_if(.., |stream| matches!(stream.state, State::Php { .. })) {
-            self.protocol.reset(stream.id);
+        let Self { streams, protocol, journal, queued, .. } = self;
+        for stream in streams.extract_if(.., |stream| matches!(stream.state, State::Php { .. })) {
+            protocol.reset(stream.reply.id);
+            journal.add(stream.reply, false, *queued);
         }
+    }
+
+    /// The connection has ended: nothing that is still to be sent will be.
+    pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
+        for stream in self.streams.drain(..) {
+            self.journal.add(stream.reply, false, self.queued);
+        }
+        self.journal.abandon(log, now);
     }
 
     /// Lets the requests under way end, and no other begin.
@@ -196,57 +234,84 @@ impl Http {
             }
             Event::Content(id, bytes) => self.on_content(id, &bytes, out, cx),
             Event::EndOfContent(id) => self.on_end_of_content(id, out, cx),
-            Event::Invalid(id, error) => {
-                log::debug!("{}: {error}", self.peer.remote);
-                self.streams.retain(|stream| stream.id != id);
-                self.send_error(id, error.status(), None, out, cx);
-            }
+            Event::Invalid(id, error) => self.on_invalid(id, error, out, cx),
         }
     }
 
-    fn on_request(&mut self, id: StreamId, request: Request, out: &mut SendQueue, cx: &mut Context<'_>) {
+    fn on_invalid(&mut self, id: StreamId, error: PeerError, out: &mut SendQueue, cx: &mut Context<'_>) {
+        log::debug!("{}: {error}", self.peer.remote);
+        let refusal = Refusal::new(error.status());
+        let (mut reply, request) = match self.streams.iter().position(|stream| stream.reply.id == id) {
+            None => (Reply::new(id, self.peer, None, cx), None),
+            Some(index) => match self.streams.swap_remove(index) {
+                Stream { mut reply, state: State::Php { head: Head::Sent, .. } } => {
+                    reply.set_error(error);
+                    self.protocol.reset(id);
+                    return self.journal.add(reply, false, out.len());
+                }
+                Stream { reply, state: State::Content { request, .. } } => (reply, Some(request)),
+                Stream { reply, state: State::Php { .. } } => (reply, None),
+            },
+        };
+        reply.set_error(error);
+        self.refuse(reply, refusal, request, out, cx);
+    }
+
+    fn on_request(&mut self, id: StreamId, mut request: Request, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let peer = forwarded::resolve(&cx.options.forwarded, self.peer, &mut request);
+        let reply = Reply::new(id, peer, Some(&request), cx);
         match cx.router.route(&request, cx.files) {
-            Route::Script(script) => self.receive(id, request, script, out, cx),
-            Route::File { path } => self.send_file(id, &request, &path, out, cx),
+            Route::Script(script) => self.receive(reply, request, script, out, cx),
+            Route::File { path } => self.send_file(reply, request, &path, out, cx),
             Route::Redirect { location } => {
                 let (mut response, content) = error_page::error_response(Status::MOVED_PERMANENTLY);
                 response.headers.add("Location", &location);
-                self.send(id, response, content, out, cx);
+                self.send(reply, response, content, out, cx);
             }
             Route::Options { allow } => {
                 let mut response = Response::new(Status::NO_CONTENT);
                 response.headers.add("Allow", allow.as_bytes());
-                self.send(id, response, Bytes::new(), out, cx);
+                self.send(reply, response, Bytes::new(), out, cx);
             }
-            Route::Error { status, allow } => self.send_error(id, status, allow, out, cx),
+            Route::Error { status, allow } => {
+                self.refuse(reply, Refusal::with_allow(status, allow), Some(request), out, cx);
+            }
         }
     }
 
     /// Begins to collect the content for a script.
-    fn receive(&mut self, id: StreamId, request: Request, script: Script, out: &mut SendQueue, cx: &mut Context<'_>) {
+    fn receive(&mut self, reply: Reply, request: Request, script: Script, out: &mut SendQueue, cx: &mut Context<'_>) {
         match Collector::new(request.content_length, &cx.options.content) {
             Ok(collector) => {
                 if request.expects_continue {
-                    self.protocol.send_continue(id, out);
+                    self.protocol.send_continue(reply.id, out);
                 }
-                self.streams.push(Stream { id, state: State::Content { request, script, collector } });
+                self.streams.push(Stream { reply, state: State::Content { request, script, collector } });
             }
-            Err(error) => self.refuse_content(id, &error, out, cx),
+            Err(error) => self.refuse_content(reply, &error, request, out, cx),
         }
     }
 
     fn on_content(&mut self, id: StreamId, bytes: &Bytes, out: &mut SendQueue, cx: &mut Context<'_>) {
         self.timers.set(Timer::Content as usize, cx.now + cx.options.content_timeout);
         // Content of a request that has been answered already matches no stream.
-        let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) else { return };
-        let State::Content { collector, .. } = &mut stream.state else { return };
-        if let Err(error) = collector.push(bytes, &cx.options.content, cx.spool) {
-            self.streams.retain(|stream| stream.id != id);
-            self.refuse_content(id, &error, out, cx);
+        let Some(index) = self.streams.iter().position(|stream| stream.reply.id == id) else { return };
+        let State::Content { collector, .. } = &mut self.streams[index].state else { return };
+        if let Err(error) = collector.push(bytes, &cx.options.content, cx.spool)
+            && let Stream { reply, state: State::Content { request, .. } } = self.streams.swap_remove(index)
+        {
+            self.refuse_content(reply, &error, request, out, cx);
         }
     }
 
-    fn refuse_content(&mut self, id: StreamId, error: &CollectError, out: &mut SendQueue, cx: &mut Context<'_>) {
+    fn refuse_content(
+        &mut self,
+        reply: Reply,
+        error: &CollectError,
+        request: Request,
+        out: &mut SendQueue,
+        cx: &mut Context<'_>,
+    ) {
         let status = match error {
             CollectError::TooLarge => Status::CONTENT_TOO_LARGE,
             CollectError::Spool(error) => {
@@ -254,29 +319,39 @@ impl Http {
                 Status::INTERNAL_SERVER_ERROR
             }
         };
-        self.send_error(id, status, None, out, cx);
+        self.refuse(reply, Refusal::new(status), Some(request), out, cx);
     }
 
     fn on_end_of_content(&mut self, id: StreamId, out: &mut SendQueue, cx: &mut Context<'_>) {
-        let Some(index) = self.streams.iter().position(|stream| stream.id == id) else { return };
-        let State::Content { request, script, collector } = self.streams.swap_remove(index).state else {
-            unreachable!("content ends once");
+        let awaits_it = |stream: &Stream| stream.reply.id == id && matches!(stream.state, State::Content { .. });
+        let Some(index) = self.streams.iter().position(awaits_it) else { return };
+        let Stream { reply, state: State::Content { request, script, collector } } = self.streams.swap_remove(index)
+        else {
+            unreachable!("it was found by its state");
         };
         let content = match collector.finish(cx.spool) {
             Ok(content) => content,
-            Err(error) => return self.refuse_content(id, &error, out, cx),
+            Err(error) => return self.refuse_content(reply, &error, request, out, cx),
         };
+        let may_name_files = !cx.options.internal_files.directories.is_empty();
+        let copy = may_name_files.then(|| Box::new(request.clone()));
         let compression = Compression::new(&request, &cx.options.compression);
-        let job = Job { request, script, peer: self.peer, content, received_at: cx.wall };
-        match cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 }) {
-            Some(handle) => {
-                let queued_until = cx.now + cx.options.queue_timeout;
-                self.timers.set_once(Timer::Queue as usize, || queued_until);
-                let head = Head::Awaited { queued_until };
-                self.streams.push(Stream { id, state: State::Php { handle, head, compression } });
+        let job = Job { request, script, error: None, peer: reply.peer, content, received_at: cx.wall };
+        match self.submit(job, id, cx) {
+            Some((handle, head)) => {
+                let state = State::Php { handle, head, compression, refusal: None, request: copy };
+                self.streams.push(Stream { reply, state });
             }
-            None => self.send_busy(id, out, cx),
+            None => self.refuse(reply, Refusal::new(Status::SERVICE_UNAVAILABLE), None, out, cx),
         }
+    }
+
+    /// Hands a request to PHP; `None` when too many wait.
+    fn submit(&mut self, job: Job, id: StreamId, cx: &mut Context<'_>) -> Option<(Handle, Head)> {
+        let handle = cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 })?;
+        let queued_until = cx.now + cx.options.queue_timeout;
+        self.timers.set_once(Timer::Queue as usize, || queued_until);
+        Some((handle, Head::Awaited { queued_until }))
     }
 
     /// Pulls what PHP has produced while the send queue has room. True if there may be more although it has: what is
@@ -284,10 +359,9 @@ impl Http {
     fn pull(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
         let (mut index, mut budget) = (0, limits::PULL_BUDGET);
         while index < self.streams.len() {
+            // What is over has been removed, and another stream may have taken its place.
             if self.pull_stream(index, &mut budget, out, cx) {
                 index += 1;
-            } else {
-                self.streams.swap_remove(index);
             }
         }
         budget == 0
@@ -296,16 +370,33 @@ impl Http {
     /// Pulls from one stream; false when its response is over.
     fn pull_stream(&mut self, index: usize, budget: &mut usize, out: &mut SendQueue, cx: &mut Context<'_>) -> bool {
         while out.len() < limits::SEND_QUEUE_HIGH && *budget > 0 {
-            let Stream { id, state } = &mut self.streams[index];
-            let id = *id;
-            let State::Php { handle, head, compression } = state else { return true };
+            let Self { streams, protocol, .. } = self;
+            let Stream { reply, state } = &mut streams[index];
+            let State::Php { handle, head, compression, refusal, request } = state else { return true };
             let (ready, is_over) = match handle.poll() {
                 Pull::Pending => {
-                    let ready = compression.flush();
-                    self.send_ready(id, ready, out, cx);
+                    send_ready(reply, protocol, compression.flush(), out, cx);
                     return true;
                 }
-                Pull::Head(response, length) => {
+                Pull::Interim(mut response) => {
+                    internal_files::FIELDS.iter().for_each(|name| response.headers.remove(name));
+                    protocol.send_response(reply.id, response, ContentLength::Unknown, cx.date, out);
+                    continue;
+                }
+                Pull::Head(mut response, length) => {
+                    match refusal {
+                        None if Handover::of(&response.headers).is_some() => {
+                            let request = request.take();
+                            let reply = self.streams.swap_remove(index).reply;
+                            self.hand_over(reply, &response, request, out, cx);
+                            return false;
+                        }
+                        None => {}
+                        Some(refusal) => {
+                            internal_files::FIELDS.iter().for_each(|name| response.headers.remove(name));
+                            refusal.complete(&mut response);
+                        }
+                    }
                     *head = Head::Sent;
                     (compression.start(response, length, &cx.options.compression, &cx.exchanges.encoders), false)
                 }
@@ -314,74 +405,54 @@ impl Http {
                     (compression.write(bytes), false)
                 }
                 Pull::End => (compression.finish(), true),
-                Pull::Failed if matches!(head, Head::Sent) && !compression.holds_head() => {
-                    log::warn!("{}: a response was cut because PHP did not complete it", self.peer.remote);
-                    self.protocol.reset(id);
-                    return false;
-                }
                 Pull::Failed => {
-                    self.send_error(id, Status::INTERNAL_SERVER_ERROR, None, out, cx);
+                    let stream = self.streams.swap_remove(index);
+                    self.on_failure(stream, out, cx);
                     return false;
                 }
             };
-            self.send_ready(id, ready, out, cx);
+            send_ready(reply, protocol, ready, out, cx);
             if is_over {
-                self.protocol.finish(id, out);
+                let reply = self.streams.swap_remove(index).reply;
+                reply.finish(&mut self.protocol, &mut self.journal, out);
                 return false;
             }
         }
         true
     }
 
-    fn send_ready(&mut self, id: StreamId, ready: Ready, out: &mut SendQueue, cx: &Context<'_>) {
-        if let Some((response, length)) = ready.head {
-            self.protocol.send_response(id, response, length, cx.date, out);
-        }
-        if let Some(content) = ready.content {
-            self.protocol.send_content(id, Chunk::Bytes(content), out);
+    /// PHP has not completed its response.
+    fn on_failure(&mut self, stream: Stream, out: &mut SendQueue, cx: &mut Context<'_>) {
+        match stream {
+            Stream { reply, state: State::Php { head: Head::Sent, compression, .. } } if !compression.holds_head() => {
+                log::warn!("{}: a response was cut because PHP did not complete it", reply.peer.remote);
+                self.protocol.reset(reply.id);
+                self.journal.add(reply, false, out.len());
+            }
+            Stream { reply, state: State::Php { refusal: Some(refusal), .. } } => {
+                self.refuse_plainly(reply, refusal, out, cx);
+            }
+            Stream { reply, .. } => {
+                self.refuse(reply, Refusal::new(Status::INTERNAL_SERVER_ERROR), None, out, cx);
+            }
         }
     }
 
-    fn send_file(&mut self, id: StreamId, request: &Request, path: &[u8], out: &mut SendQueue, cx: &mut Context<'_>) {
+    fn send_file(&mut self, reply: Reply, request: Request, path: &[u8], out: &mut SendQueue, cx: &mut Context<'_>) {
         let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
-        let reply = match static_files::answer(request, path, cx.files, &cx.options.files, seconds) {
-            Ok(reply) => reply,
-            Err(error) => return self.send_error(id, error.status(), None, out, cx),
-        };
-        self.protocol.send_response(id, reply.response, reply.length, cx.date, out);
-        for chunk in reply.content.into_iter().chain(reply.parts) {
-            self.protocol.send_content(id, chunk, out);
+        match static_files::answer(&request, path, cx.files, &cx.options.files, seconds) {
+            Ok(answer) => self.send_answer(reply, answer, out, cx),
+            Err(error) => self.refuse(reply, Refusal::new(error.status()), Some(request), out, cx),
         }
-        self.protocol.finish(id, out);
     }
 
-    /// All PHP threads are busy and the queue is full, or the request has waited in it for too long.
-    fn send_busy(&mut self, id: StreamId, out: &mut SendQueue, cx: &mut Context<'_>) {
-        let (mut response, content) = error_page::error_response(Status::SERVICE_UNAVAILABLE);
-        response.headers.add("Retry-After", b"1");
-        self.send(id, response, content, out, cx);
-    }
-
-    fn send_error(
-        &mut self,
-        id: StreamId,
-        status: Status,
-        allow: Option<&str>,
-        out: &mut SendQueue,
-        cx: &mut Context<'_>,
-    ) {
-        let (mut response, content) = error_page::error_response(status);
-        if let Some(allow) = allow {
-            response.headers.add("Allow", allow.as_bytes());
+    /// Sends a file's answer.
+    fn send_answer(&mut self, mut reply: Reply, answer: FileReply, out: &mut SendQueue, cx: &Context<'_>) {
+        reply.head(&mut self.protocol, answer.response, answer.length, out, cx);
+        for chunk in answer.content.into_iter().chain(answer.parts) {
+            reply.content(&mut self.protocol, chunk, out);
         }
-        self.send(id, response, content, out, cx);
-    }
-
-    fn send(&mut self, id: StreamId, response: Response, content: Bytes, out: &mut SendQueue, cx: &Context<'_>) {
-        let length = ContentLength::Exact(content.len() as u64);
-        self.protocol.send_response(id, response, length, cx.date, out);
-        self.protocol.send_content(id, Chunk::Bytes(content), out);
-        self.protocol.finish(id, out);
+        reply.finish(&mut self.protocol, &mut self.journal, out);
     }
 
     fn expire(&mut self, inbox: &BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
@@ -403,16 +474,17 @@ impl Http {
         }
     }
 
+    /// Answers the requests that have waited too long for a PHP thread.
     fn expire_queued(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
         let (mut index, mut next) = (0, None);
-        while let Some(Stream { id, state }) = self.streams.get_mut(index) {
-            if let State::Php { handle, head: Head::Awaited { queued_until }, .. } = state {
+        while let Some(Stream { state, .. }) = self.streams.get_mut(index) {
+            if let State::Php { handle, head: Head::Awaited { queued_until }, refusal, .. } = state {
                 if *queued_until > cx.now {
                     next = next.into_iter().chain(handle.is_queued().then_some(*queued_until)).min();
                 } else if handle.cancel() {
-                    let id = *id;
-                    self.streams.swap_remove(index);
-                    self.send_busy(id, out, cx);
+                    let refusal = refusal.unwrap_or_else(|| Refusal::new(Status::SERVICE_UNAVAILABLE));
+                    let reply = self.streams.swap_remove(index).reply;
+                    self.refuse(reply, refusal, None, out, cx);
                     continue;
                 }
             }
@@ -421,5 +493,15 @@ impl Http {
         if let Some(next) = next {
             self.timers.set(Timer::Queue as usize, next);
         }
+    }
+}
+
+/// Sends what has become ready of a response.
+fn send_ready(reply: &mut Reply, protocol: &mut Protocol, ready: Ready, out: &mut SendQueue, cx: &Context<'_>) {
+    if let Some((response, length)) = ready.head {
+        reply.head(protocol, response, length, out, cx);
+    }
+    if let Some(content) = ready.content {
+        reply.content(protocol, Chunk::Bytes(content), out);
     }
 }

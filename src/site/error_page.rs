@@ -1,4 +1,5 @@
-//! The page that a person sees when there is no other answer: the status and its name, nothing about us or the request.
+//! What a person sees when there is no other answer: the operator's own page, or the status and its name, nothing about
+//! us or the request.
 
 use bytes::Bytes;
 
@@ -11,6 +12,21 @@ pub fn error_response(status: Status) -> (Response, Bytes) {
     let mut response = Response::new(status);
     response.headers.add("Content-Type", b"text/html; charset=utf-8");
     (response, page(status))
+}
+
+/// The operator's own pages for errors that the server itself reports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErrorPages {
+    /// Each a status and a path below the document root, which begins with a slash. One that ends in `.php` is a
+    /// script.
+    pub pages: Vec<(Status, String)>,
+}
+
+impl ErrorPages {
+    /// The page for an error.
+    pub fn get(&self, status: Status) -> Option<&str> {
+        self.pages.iter().find(|(of, _)| *of == status).map(|(_, path)| &path[..])
+    }
 }
 
 macro_rules! page {

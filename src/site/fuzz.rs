@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::files::{Files, Kind, OpenError, OpenFile};
+use super::forwarded::{self, Field};
 use super::path::MappedPath;
 use super::router::{Options, Route, Router};
 use super::server_vars::{ServerOptions, ServerVars, build};
 use crate::exchange::{Content, Job, Script};
+use crate::http::authority::Authority;
 use crate::http::headers::{Headers, is_field_value, is_token};
 use crate::http::message::{Peer, Request, Version};
 use crate::http::method::Method;
@@ -60,6 +62,7 @@ pub fn server_vars(data: &[u8]) {
     let job = Job {
         request,
         script,
+        error: None,
         peer: Peer {
             remote: SocketAddr::new(Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped().into(), 4711),
             local: SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 8080),
@@ -131,9 +134,58 @@ pub fn path_mapping(data: &[u8]) {
     }
 }
 
+/// Whatever a client writes into the fields of proxies, a server that trusts no peer believes nothing of it; and of a
+/// trusted proxy that adds the client's address, it believes that address. The first line of `data` is the value that
+/// the client has sent, the others are fields.
+pub fn forwarded(data: &[u8]) {
+    const CLIENT: &str = "203.0.113.9";
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let sent = lines.next().filter(|line| is_field_value(line)).unwrap_or(b"");
+    let others: Vec<_> =
+        lines.filter_map(field).filter(|(name, value)| is_token(name) && is_field_value(value)).collect();
+    let options = |fields: &[Field]| forwarded::Options {
+        proxies: vec!["10.0.0.0/8".parse().expect("a network")],
+        fields: fields.to_vec(),
+    };
+    let all_x = options(&[Field::For, Field::Proto, Field::Host, Field::Port]);
+    let rfc = options(&[Field::Forwarded]);
+    let peer = |address: [u8; 4]| Peer {
+        remote: SocketAddr::new(address.into(), 4711),
+        local: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080),
+        secure: false,
+    };
+    let (stranger, proxy) = (peer([198, 51, 100, 7]), peer([10, 0, 0, 1]));
+
+    for options in [&all_x, &rfc] {
+        let Some(mut request) = try_request(Method::Get, b"/", &others) else { return };
+        let authority = request.authority().map(<[u8]>::to_vec);
+        assert_eq!(forwarded::resolve(options, stranger, &mut request), stranger);
+        assert_eq!(request.authority().map(<[u8]>::to_vec), authority);
+        let seen = forwarded::resolve(options, proxy, &mut request);
+        assert_eq!(seen.local.ip(), proxy.local.ip());
+        if request.authority().map(<[u8]>::to_vec) != authority {
+            assert!(Authority::parse(request.authority().expect("it was told")).is_some());
+        }
+    }
+    // The proxy has added what it knows, in the same line and in one of its own.
+    let proxy_says = [("X-Forwarded-For", CLIENT.to_owned()), ("Forwarded", format!("for={CLIENT};proto=https"))];
+    for ((name, said), options) in proxy_says.into_iter().zip([&all_x, &rfc]) {
+        let joined = [sent, b", ", said.as_bytes()].concat();
+        let one_line = [(name.as_bytes(), &joined[..])];
+        let two_lines = [(name.as_bytes(), sent), (name.as_bytes(), said.as_bytes())];
+        for fields in [&one_line[..], &two_lines] {
+            let Some(mut request) = try_request(Method::Get, b"/", fields) else { return };
+            let seen = forwarded::resolve(options, proxy, &mut request);
+            // An open quote swallows what the proxy says: then its own address is all that is known.
+            let is_proxy = seen == proxy && name == "Forwarded";
+            assert!(is_proxy || seen.remote.ip().to_string() == CLIENT, "{}", sent.escape_ascii());
+        }
+    }
+}
+
 /// A request that a protocol could have received. Panics on a method that none would let through; `fields` is legal.
 #[cfg(test)]
-pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Request {
+pub(crate) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Request {
     let method = Method::from_bytes(method.as_bytes()).expect("a registered method");
     let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     try_request(method, target.as_bytes(), &fields).expect("a head of ordinary size")
@@ -277,6 +329,48 @@ mod tests {
     #[test]
     fn server_vars_hold_their_properties() {
         random_inputs(server_vars);
+    }
+
+    #[test]
+    fn forwarded_holds_its_properties() {
+        const PIECES: [&[u8]; 24] = [
+            b"for=",
+            b"1.2.3.4",
+            b"10.0.0.1",
+            b"\"",
+            b"\"",
+            b"\\",
+            b", ",
+            b",",
+            b";",
+            b"proto=https",
+            b"host=a.b",
+            b"[::1]",
+            b":80",
+            b"unknown",
+            b"_x",
+            b"=",
+            b" ",
+            b"\n",
+            b"\nX-Forwarded-For: ",
+            b"\nForwarded: ",
+            b"\nX-Forwarded-Host: ",
+            b"\nX-Forwarded-Proto: ",
+            b"\nX-Forwarded-Port: ",
+            b"\nHost: a",
+        ];
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 16) as usize % below
+        };
+        for _ in 0..5000 {
+            let pieces = random(14);
+            let data: Vec<u8> = (0..pieces).flat_map(|_| PIECES[random(PIECES.len())]).copied().collect();
+            forwarded(&data);
+        }
     }
 
     #[test]

@@ -113,6 +113,12 @@ impl Router {
         }
     }
 
+    /// The script at a path below the document root, if there is one.
+    pub fn script_at(&self, name: &[u8], files: &mut dyn Files) -> Option<Script> {
+        let (document_root, name) = (Arc::clone(&self.options.document_root), name.to_vec());
+        (files.kind(&name) == Kind::File).then_some(Script { document_root, name, path_info: Vec::new() })
+    }
+
     fn find(&self, path: &MappedPath, files: &mut dyn Files) -> Found {
         if let Some(found) = find_script(path, files) {
             return found;

@@ -15,6 +15,7 @@ use ephpm::http1::{Http1, Http1Options};
 use ephpm::net::connection::{Connection, Turn};
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
+use ephpm::service::access_log::{AccessLog, Format};
 use ephpm::service::content::Spool;
 use ephpm::service::context::{Context, Exchanges, Options};
 use ephpm::service::http::Http;
@@ -34,6 +35,9 @@ pub(crate) struct Surroundings {
     pub(crate) exchanges: Exchanges,
     pub(crate) spool: SimSpool,
     pub(crate) scratch: Vec<u8>,
+    /// Lines of the access log.
+    pub(crate) logged: usize,
+    access_log: AccessLog,
     router: Router,
     files: SimFiles,
 }
@@ -48,6 +52,8 @@ impl Surroundings {
             exchanges,
             spool: SimSpool::default(),
             scratch: vec![0; READ_BUDGET],
+            logged: 0,
+            access_log: AccessLog::new(Format::Json),
             router: Router::new(router::Options::new(&b"/site"[..])),
             files: SimFiles::new(),
         }
@@ -63,9 +69,17 @@ impl Surroundings {
             router: &self.router,
             files: &mut self.files,
             spool: &mut self.spool,
+            internal: &mut Vec::<SimFiles>::new(),
             exchanges: &mut self.exchanges,
+            access_log: Some(&mut self.access_log),
         };
         connection.turn(&mut self.scratch, LINGER_TIMEOUT, &mut context)
+    }
+
+    /// Takes note of a connection's end.
+    pub(crate) fn abandon<S: Socket>(&mut self, connection: &mut Connection<S>) {
+        connection.abandon(&mut self.access_log, self.now);
+        self.logged += self.access_log.take_all().map_or(0, |batch| batch.lines);
     }
 }
 

@@ -267,7 +267,10 @@ impl World {
                     self.wheel.schedule(key, deadline);
                 }
             }
-            Turn::Close => drop(self.slots.remove(key)),
+            Turn::Close => {
+                self.around.abandon(&mut slot.connection);
+                self.slots.remove(key);
+            }
         }
     }
 
@@ -340,6 +343,8 @@ impl World {
         }
         assert!(self.slots.is_empty(), "{} connections have no end", self.slots.len());
         assert_eq!((self.around.exchanges.in_flight(), self.php.alive()), (0, 0), "permits are left");
+        let logged = self.around.logged;
+        assert!(logged >= self.php.records.len(), "only {logged} requests were logged");
         for client in &self.clients {
             assert!(client.is_over || client.wire.as_ref().is_some_and(|wire| wire.borrow().dropped.is_some()));
             client.verify(&self.php, self.around.spool.has_failed, self.drained);

@@ -36,6 +36,8 @@ pub(crate) struct Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Builder {
     document_root: PathBuf,
+    /// Unless set, a free one.
+    address: Option<SocketAddr>,
     workers: u32,
     server: Vec<String>,
     php: Vec<String>,
@@ -48,6 +50,7 @@ impl Server {
     pub(crate) fn builder(document_root: impl Into<PathBuf>) -> Builder {
         Builder {
             document_root: document_root.into(),
+            address: None,
             workers: 4,
             server: Vec::new(),
             php: Vec::new(),
@@ -144,6 +147,12 @@ impl Drop for Server {
 }
 
 impl Builder {
+    /// Where to listen, instead of on a free port.
+    pub(crate) fn at(mut self, address: SocketAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
     /// The number of PHP threads (default 4).
     pub(crate) fn workers(mut self, workers: u32) -> Self {
         self.workers = workers;
@@ -216,8 +225,8 @@ impl Builder {
     }
 
     /// One attempt on one port; the log of a server that ended before it was ready.
-    fn try_start(&self) -> Result<Server, String> {
-        let address = free_address();
+    pub(crate) fn try_start(&self) -> Result<Server, String> {
+        let address = self.address.unwrap_or_else(free_address);
         let directory = TemporaryDirectory::new("server");
         let config = directory.write("ephpm.toml", self.toml(address));
         let log = File::create(directory.path().join(LOG_NAME)).expect("a new file");
@@ -256,7 +265,7 @@ fn read_log(directory: &Path) -> String {
 }
 
 /// A loopback address that nobody listened on a moment ago.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
     listener.local_addr().expect("the address of a bound socket")
 }

@@ -13,6 +13,8 @@ use super::check;
 pub enum Signal {
     /// SIGTERM or SIGINT or SIGQUIT: stop.
     Stop,
+    /// SIGUSR1: open log files again.
+    ReopenLogs,
 }
 
 const STOP: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
@@ -20,7 +22,7 @@ const STOP: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
 /// Blocks the signals that [`wait`] takes, in this thread and in those that it will start, and ignores SIGPIPE: a
 /// peer that is gone is an error of the write.
 pub fn block() -> io::Result<()> {
-    let set = stop_set();
+    let set = signal_set();
     // SAFETY: `set` is initialised; a null old set is allowed.
     match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) } {
         0 => {}
@@ -35,7 +37,7 @@ pub fn block() -> io::Result<()> {
 
 /// Waits for a signal, for at most `timeout`.
 pub fn wait(timeout: Option<Duration>) -> io::Result<Option<Signal>> {
-    let set = stop_set();
+    let set = signal_set();
     let timeout = timeout.map(|timeout| libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
@@ -43,13 +45,14 @@ pub fn wait(timeout: Option<Duration>) -> io::Result<Option<Signal>> {
     let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the set is initialised, a null siginfo and a null timeout are allowed, and a timeout lives in this frame.
     match check(unsafe { libc::sigtimedwait(&raw const set, std::ptr::null_mut(), timeout) }) {
+        Ok(libc::SIGUSR1) => Ok(Some(Signal::ReopenLogs)),
         Ok(_) => Ok(Some(Signal::Stop)),
         Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn stop_set() -> libc::sigset_t {
+fn signal_set() -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: sigemptyset initialises the set before sigaddset and the caller use it; the numbers are valid signals.
     unsafe {
@@ -57,6 +60,7 @@ fn stop_set() -> libc::sigset_t {
         for signal in STOP {
             libc::sigaddset(set.as_mut_ptr(), signal);
         }
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR1);
         set.assume_init()
     }
 }

@@ -105,7 +105,12 @@ fn to_value(value: &DeValue<'_>) -> Value {
         DeValue::Boolean(flag) => Value::Boolean(*flag),
         DeValue::Datetime(date) => Value::Other(date.to_string()),
         DeValue::Array(elements) => Value::Array(elements.iter().map(|element| to_value(element.get_ref())).collect()),
-        DeValue::Table(_) => Value::Other("a table".to_owned()),
+        DeValue::Table(table) => Value::Table(
+            in_order(table)
+                .into_iter()
+                .map(|(key, value)| (key.get_ref().to_string(), to_value(value.get_ref())))
+                .collect(),
+        ),
     }
 }
 

@@ -394,7 +394,7 @@ fn ini_text(value: &Value) -> Option<String> {
         Value::Text(text) | Value::String(text) | Value::Float(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Boolean(flag) => Some(u8::from(*flag).to_string()),
-        Value::Array(_) | Value::Other(_) => None,
+        Value::Array(_) | Value::Table(_) | Value::Other(_) => None,
     }
 }
 

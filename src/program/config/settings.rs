@@ -17,13 +17,20 @@ use super::readers::{
     boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links, listen,
     media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, workers,
 };
+use super::request_readers::{
+    access_log_format, error_pages, forwarded_fields, header_rules, internal_files, log_path, networks, server_software,
+};
 use super::table::{initial, settings};
 use super::value::{Mismatch, Value};
 use crate::base::sys::confine::Links;
 use crate::http::coding::Coding;
+use crate::http::status::Status;
 use crate::program::logger::Format;
+use crate::service::access_log;
 use crate::site::cache_control::CacheRule;
 use crate::site::compression::TypePattern;
+use crate::site::forwarded::{Field, Network};
+use crate::site::header_rules::Rule;
 
 settings! {
     /// `[server]`: where to listen, what to serve, and how much to allow.
@@ -102,6 +109,44 @@ settings! {
         /// How long requests in flight may take to end after SIGTERM or SIGINT: 0 to 1 h.
         /// Default: 30 s.
         drain_timeout: Duration = grace(), "30s";
+        /// Proxies that are believed when they tell whom a request comes from: addresses and
+        /// networks. Nobody else is. Default: none.
+        trusted_proxies: Vec<Network> = networks(), unset "none";
+        /// The fields by which they tell. They must set or remove each of these on every request,
+        /// or else a client can. `Forwarded` (RFC 7239) goes alone. Default: `X-Forwarded-For` and
+        /// `X-Forwarded-Proto`.
+        forwarded_fields: Vec<Field> = forwarded_fields(), "X-Forwarded-For,X-Forwarded-Proto";
+        /// Whether responses have a `Server` field, which says no more than `ePHPm`. Default: no.
+        server_header: bool = boolean(), "false";
+        /// What scripts read in `SERVER_SOFTWARE`. WordPress looks for "nginx" in it. Unless set,
+        /// `ePHPm`, its version and `(nginx-compatible)`.
+        server_software: Option<String> = server_software(), unset "ePHPm/VERSION (nginx-compatible)";
+        /// Pages for errors that the server itself reports: an error (400 to 599) and a path below
+        /// the document root each. A script keeps the status, finds it in `REDIRECT_STATUS`, and
+        /// cannot be asked to explain 5xx. Default: a small page of our own.
+        error_pages: Vec<(Status, String)> = error_pages(), unset "a small page";
+        /// Directories whose files scripts may leave to the server to send, each with a prefix: by
+        /// `X-Accel-Redirect: PREFIX...` or `X-Sendfile: DIRECTORY/...`. Existing ones, absolute
+        /// here. Default: none.
+        internal_files: Vec<(String, PathBuf)> = internal_files(), unset "none";
+    }
+    /// `[headers]`: fields of every final response, by the path of the request. `*` in a path
+    /// stands for anything. At most 32 rules of each kind.
+    headers: Headers {
+        /// Fields that replace what a response says, in order: a path, a name and a value each.
+        /// An empty value removes the field. They come before those of `add`. Default: none.
+        set: Vec<Rule> = header_rules(true), unset "none";
+        /// Fields that are added to what a response says, in order: a path, a name and a value
+        /// each. Default: none.
+        add: Vec<Rule> = header_rules(false), unset "none";
+    }
+    /// `[access_log]`: a line for each request.
+    access_log: AccessLog {
+        /// `combined` as of Apache and nginx, `json`, or `off`. Default: `off`.
+        format: Option<access_log::Format> = access_log_format(), "off";
+        /// The file that lines are appended to, absolute here; none for standard output. SIGUSR1
+        /// opens it again. Default: `stdout`.
+        path: Option<PathBuf> = log_path(), "stdout";
     }
     /// `[php]`: the engine. What is left out here is for the ini file to say, and then for the
     /// built-in profile (module `php_ini`).

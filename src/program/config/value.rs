@@ -21,7 +21,9 @@ pub enum Value {
     Boolean(bool),
     /// A TOML array.
     Array(Vec<Self>),
-    /// What no key takes: a table, a date, an integer beyond 64 bits. Its description.
+    /// A TOML table, in the order of the file.
+    Table(Vec<(String, Self)>),
+    /// What no key takes: a date, an integer beyond 64 bits. Its description.
     Other(String),
 }
 
@@ -53,6 +55,19 @@ impl Value {
         }
     }
 
+    /// The names and values of a TOML table, or of a text such as `a=b,c=d`.
+    pub(super) fn entries(&self) -> Option<Vec<(String, Self)>> {
+        let entry = |piece: &str| {
+            let (name, value) = piece.split_once('=')?;
+            Some((name.trim().to_owned(), Self::Text(value.trim().to_owned())))
+        };
+        match self {
+            Self::Table(entries) => Some(entries.clone()),
+            Self::Text(text) => text.split(',').map(entry).collect(),
+            _ => None,
+        }
+    }
+
     /// The error of a reader that wanted something else.
     pub(super) fn instead_of(&self, expected: impl Into<String>) -> Mismatch {
         Mismatch::new(expected, self.to_string())
@@ -65,6 +80,7 @@ impl fmt::Display for Value {
             Self::Text(text) | Self::String(text) => write!(f, "{text:?}"),
             Self::Integer(number) => write!(f, "{number}"),
             Self::Float(text) | Self::Other(text) => f.write_str(text),
+            Self::Table(_) => f.write_str("a table"),
             Self::Boolean(flag) => write!(f, "{flag}"),
             Self::Array(elements) => {
                 f.write_str("[")?;

@@ -1,5 +1,6 @@
-//! Every timeout and the ends of a connection, on a clock that the test turns: the real connection over a socket that is
-//! two buffers. The names begin with the number of the rule (of HTTP, or S for security) that a test shows.
+//! Every timeout, the ends of a connection and its simplest answers, on a clock that the test turns: the real connection
+//! over a socket that is two buffers. The names begin with the number of the rule (of HTTP, or S for security) that a
+//! test shows.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "a part of the simulation is used")]
@@ -8,6 +9,7 @@
 mod simulation;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -88,11 +90,11 @@ impl Socket for TestSocket {
 
 /// A queue that holds what it is given.
 #[derive(Default)]
-struct Queue(Mutex<Vec<Box<Responder>>>);
+struct Queue(Mutex<VecDeque<Box<Responder>>>);
 
 impl Dispatch for Queue {
     fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>> {
-        self.0.lock().unwrap().push(responder);
+        self.0.lock().unwrap().push_back(responder);
         Ok(())
     }
 }
@@ -197,7 +199,7 @@ impl Bench {
 
     /// PHP takes the oldest request.
     fn php(&mut self) -> Box<Responder> {
-        let mut responder = self.queue.0.lock().unwrap().remove(0);
+        let mut responder = self.queue.0.lock().unwrap().pop_front().unwrap();
         assert!(responder.start(), "somebody waits for it");
         responder
     }
@@ -352,7 +354,7 @@ fn rule_47_s23_a_request_waits_for_a_thread_so_long() {
     assert!(text.contains("\r\nRetry-After: 1\r\n"), "{text}");
     assert_eq!(bench.statuses(), [503]);
     assert!(bench.is_open());
-    let mut late = bench.queue.0.lock().unwrap().remove(0);
+    let mut late = bench.queue.0.lock().unwrap().pop_front().unwrap();
     assert!(!late.start(), "nobody waits any more");
     drop(late);
     // A script that runs may take its time; and the next request has a time of its own.
@@ -426,7 +428,7 @@ fn s23_a_peer_that_closes_while_php_is_at_work_is_gone() {
     bench.send(SCRIPT);
     let responder = bench.php();
     bench.close();
-    assert!(bench.connection.is_none() && bench.wire.borrow().reset);
+    assert!(bench.connection.is_none() && bench.statuses().is_empty());
     assert!(responder.is_aborted());
 }
 
@@ -472,4 +474,35 @@ fn rule_45_a_failed_response_that_only_the_end_would_end_is_reset() {
     drop(responder);
     bench.turn();
     assert!(bench.connection.is_none() && bench.wire.borrow().reset);
+}
+
+#[test]
+fn rule_7_a_file_is_not_posted_to() {
+    let mut bench = Bench::new();
+    bench.send("POST /small.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    let text = String::from_utf8(bench.wire.borrow().to_client.clone()).unwrap();
+    assert!(text.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"), "{text}");
+    assert_eq!(bench.statuses(), [405]);
+    bench.send("BREW /small.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(bench.statuses(), [501]);
+}
+
+#[test]
+fn rule_17_every_host_is_the_one_site() {
+    let mut bench = Bench::new();
+    for host in ["a", "b.example:81", "[::1]"] {
+        bench.send(format!("GET /small.txt HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(bench.statuses(), [200]);
+    }
+}
+
+#[test]
+fn rule_46_what_has_content_has_a_type() {
+    let mut bench = Bench::new();
+    for (target, media_type) in [("/small.txt", "text/plain; charset=utf-8"), ("/missing", "text/html; charset=utf-8")]
+    {
+        bench.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let text = String::from_utf8(std::mem::take(&mut bench.wire.borrow_mut().to_client)).unwrap();
+        assert!(text.contains(&format!("\r\nContent-Type: {media_type}\r\n")), "{text}");
+    }
 }

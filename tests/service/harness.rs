@@ -1,0 +1,345 @@
+//! A connection's surroundings in memory: files, scripts, time, and a peer that takes as much as it is told to.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use ephpm::base::send_queue::SendQueue;
+use ephpm::base::slab::Key;
+use ephpm::exchange::{Bell, Dispatch, News, Responder};
+use ephpm::http::message::{Peer, Response};
+use ephpm::http::status::Status;
+use ephpm::http1::{Http1, Http1Options};
+use ephpm::protocol::{Disposition, Protocol};
+use ephpm::service::access_log::{AccessLog, Format};
+use ephpm::service::content::Spool;
+use ephpm::service::context::{Context, Exchanges, Options};
+use ephpm::service::http::Http;
+use ephpm::site::files::{Files, Kind, OpenError, OpenFile, Stored};
+use ephpm::site::router::{self, Router};
+use ephpm::site::server_vars::{ServerOptions, ServerVars, build};
+
+const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+const WALL: Duration = Duration::from_secs(784_111_777);
+
+/// A site and how it is served.
+#[derive(Default)]
+pub(crate) struct Site {
+    pub(crate) options: Options,
+    /// No PHP thread is free, and the queue is full.
+    pub(crate) is_busy: bool,
+    pub(crate) log: Option<Format>,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Conversation {
+    /// All that the peer was sent.
+    pub(crate) output: String,
+    pub(crate) disposition: Disposition,
+    /// All that was logged.
+    pub(crate) log: String,
+}
+
+impl Site {
+    /// Holds a conversation on a connection of its own, with the input in one piece and in many.
+    #[track_caller]
+    pub(crate) fn converse(&self, input: &str) -> Conversation {
+        let input = input.as_bytes();
+        let whole = self.connect().hold(&[input]);
+        if input.len() < 5000 {
+            let bytes: Vec<&[u8]> = input.chunks(1).collect();
+            assert_eq!(self.connect().hold(&bytes), whole, "byte by byte");
+        }
+        let mut seed = input.iter().fold(1_u64, |seed, byte| seed.rotate_left(7) ^ u64::from(*byte)) | 1;
+        for _ in 0..4 {
+            let (mut rest, mut pieces) = (input, Vec::new());
+            while !rest.is_empty() {
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                let (piece, after) = rest.split_at((1 + (seed >> 11) as usize % 40).min(rest.len()));
+                pieces.push(piece);
+                rest = after;
+            }
+            assert_eq!(self.connect().hold(&pieces), whole, "in random pieces");
+        }
+        whole
+    }
+
+    pub(crate) fn connect(&self) -> Connection<'_> {
+        let peer = Peer {
+            remote: "192.0.2.1:4711".parse().unwrap(),
+            local: "198.51.100.1:8080".parse().unwrap(),
+            secure: false,
+        };
+        let bell = Arc::new(Bell::new(64, Box::new(|| {})));
+        let php = Arc::new(Php { is_busy: self.is_busy, waiting: Mutex::new(Vec::new()) });
+        Connection {
+            site: self,
+            http: Http::new(Protocol::Http1(Http1::new(Http1Options::default())), Key::from_bits(7), peer),
+            exchanges: Exchanges::new(php, Arc::clone(&bell)),
+            bell,
+            router: Router::new(router::Options::new(&b"/srv/site"[..])),
+            access_log: self.log.map(AccessLog::new),
+            now: Instant::now(),
+            inbox: BytesMut::new(),
+            out: SendQueue::default(),
+            takes: None,
+            output: Vec::new(),
+        }
+    }
+}
+
+pub(crate) struct Connection<'a> {
+    site: &'a Site,
+    http: Http,
+    exchanges: Exchanges,
+    bell: Arc<Bell>,
+    router: Router,
+    access_log: Option<AccessLog>,
+    now: Instant,
+    inbox: BytesMut,
+    out: SendQueue,
+    /// How many bytes more the peer takes, if not any number.
+    pub(crate) takes: Option<u64>,
+    output: Vec<u8>,
+}
+
+impl Connection<'_> {
+    /// Receives these pieces, each in a turn of its own, and ends.
+    pub(crate) fn hold(mut self, pieces: &[&[u8]]) -> Conversation {
+        pieces.iter().for_each(|piece| self.receive(piece));
+        self.end()
+    }
+
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        self.inbox.extend_from_slice(bytes);
+        self.turn();
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.turn();
+    }
+
+    pub(crate) fn eof(&mut self) {
+        self.http.eof();
+        self.turn();
+    }
+
+    pub(crate) fn output(&self) -> String {
+        String::from_utf8(self.output.clone()).unwrap()
+    }
+
+    pub(crate) fn unsent(&self) -> u64 {
+        self.out.len()
+    }
+
+    pub(crate) fn end(mut self) -> Conversation {
+        let mut log = String::new();
+        if let Some(access_log) = &mut self.access_log {
+            self.http.abandon(access_log, self.now);
+            log = access_log.take_all().map(|batch| batch.text).unwrap_or_default();
+        }
+        Conversation { output: self.output(), disposition: self.http.disposition(), log }
+    }
+
+    /// Turns until there is nothing left to do.
+    fn turn(&mut self) {
+        loop {
+            let before = self.out.len();
+            self.think();
+            let mut rang = false;
+            while let Some(rung) = self.bell.pop().map(News::take) {
+                rang = true;
+                if rung.released {
+                    self.exchanges.release();
+                }
+            }
+            if !rang && (self.out.len() == before || self.out.is_empty()) && !self.http.is_stalled() {
+                return;
+            }
+        }
+    }
+
+    fn think(&mut self) {
+        let mut internal = vec![Tree(&[("/secret.txt", "0123456789secret")])];
+        let mut context = Context {
+            now: self.now,
+            wall: WALL,
+            date: DATE,
+            options: &self.site.options,
+            router: &self.router,
+            files: &mut Tree(FILES),
+            spool: &mut NoSpool,
+            internal: &mut internal,
+            exchanges: &mut self.exchanges,
+            access_log: self.access_log.as_mut(),
+        };
+        self.http.process(&mut self.inbox, &mut self.out, &mut context);
+        let mut taken = 0;
+        while !self.out.is_empty() && self.takes != Some(0) {
+            let mut slices = [std::io::IoSlice::new(&[]); 16];
+            let filled = self.out.slices(&mut slices);
+            let mut bytes = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
+            if let Some(takes) = &mut self.takes {
+                bytes.truncate(usize::try_from(*takes).unwrap());
+                *takes -= bytes.len() as u64;
+            }
+            self.out.advance(bytes.len() as u64);
+            taken += bytes.len();
+            self.output.extend(bytes);
+        }
+        self.http.settle(&self.inbox, &self.out, taken > 0, &mut context);
+    }
+}
+
+/// The document root.
+const FILES: &[(&str, &str)] = &[
+    ("/a.txt", "0123456789"),
+    ("/a.unheard", "bytes"),
+    ("/b.html", "<b>"),
+    ("/denied.txt", ""),
+    ("/too-many-files.txt", ""),
+    ("/dir/index.html", "dir"),
+    ("/echo.php", ""),
+    ("/x.php", ""),
+    ("/stream.php", ""),
+    ("/own-fields.php", ""),
+    ("/hand-over.php", ""),
+    ("/fail.php", ""),
+    ("/cut.php", ""),
+    ("/wait.php", ""),
+];
+
+struct Tree(&'static [(&'static str, &'static str)]);
+
+impl Files for Tree {
+    fn kind(&mut self, path: &[u8]) -> Kind {
+        let path = std::str::from_utf8(path).unwrap();
+        match self.0.iter().find(|(name, _)| name.starts_with(path)) {
+            Some((name, _)) if *name == path => Kind::File,
+            Some((name, _)) if name[path.len()..].starts_with('/') => Kind::Directory,
+            _ => Kind::Missing,
+        }
+    }
+
+    fn open(&mut self, path: &[u8]) -> Result<OpenFile, OpenError> {
+        match path {
+            b"/denied.txt" => return Err(OpenError::Denied),
+            b"/too-many-files.txt" => return Err(OpenError::TooManyFiles),
+            _ => {}
+        }
+        let (_, content) = self.0.iter().find(|(name, _)| name.as_bytes() == path).ok_or(OpenError::NotFound)?;
+        let stored = Stored::Memory(Bytes::from_static(content.as_bytes()));
+        Ok(OpenFile::new(path, stored, content.len() as u64, (700_000_000, 0), None))
+    }
+}
+
+struct NoSpool;
+
+impl Spool for NoSpool {
+    fn create(&mut self) -> std::io::Result<std::fs::File> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn append(&mut self, _: &mut std::fs::File, _: &[u8]) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn rewind(&mut self, _: &mut std::fs::File) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+}
+
+/// Runs a script as soon as it is asked to.
+struct Php {
+    is_busy: bool,
+    waiting: Mutex<Vec<Responder>>,
+}
+
+impl Dispatch for Php {
+    fn submit(&self, mut responder: Box<Responder>) -> Result<(), Box<Responder>> {
+        if self.is_busy {
+            return Err(responder);
+        }
+        assert!(responder.start());
+        let name = String::from_utf8(responder.job().script.name.clone()).unwrap();
+        let mut response = Response::new(Status::OK);
+        let mut add = |name: &str, value: &str| response.headers.add(name, value.as_bytes());
+        match &name[..] {
+            "/wait.php" => self.waiting.lock().unwrap().push(*responder),
+            "/fail.php" => drop(responder),
+            "/cut.php" => {
+                responder.send_head(response);
+                responder.write(b"half").unwrap();
+                responder.flush().unwrap();
+            }
+            "/stream.php" => {
+                add("Content-Type", "text/plain");
+                responder.send_head(response);
+                for _ in 0..2 {
+                    responder.write(b"abc").unwrap();
+                    responder.flush().unwrap();
+                }
+                responder.complete();
+            }
+            "/own-fields.php" => {
+                for (name, value) in [
+                    ("Content-Type", "text/plain"),
+                    ("Date", "Mon, 07 Nov 1994 08:49:37 GMT"),
+                    ("Server", "of the script"),
+                    ("X-Powered-By", "PHP"),
+                    ("Connection", "keep-alive"),
+                    ("Content-Length", "5"),
+                    ("Transfer-Encoding", "chunked"),
+                ] {
+                    add(name, value);
+                }
+                responder.send_head(response);
+                responder.write(b"12345").unwrap();
+                responder.complete();
+            }
+            "/hand-over.php" => {
+                let query = String::from_utf8(responder.job().request.query().unwrap().to_vec()).unwrap();
+                let (name, value) = query.split_once(':').unwrap();
+                add(name, value);
+                for (name, value) in
+                    [("Content-Type", "application/pdf"), ("Content-Disposition", "attachment"), ("ETag", "\"php\"")]
+                {
+                    add(name, value);
+                }
+                responder.send_head(response);
+                responder.write(b"printed").unwrap();
+                responder.complete();
+            }
+            _ => {
+                add("Content-Type", "text/plain");
+                let text = describe(&responder);
+                responder.send_head(response);
+                responder.write(text.as_bytes()).unwrap();
+                responder.complete();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Some variables of a request, as its script sees them.
+fn describe(responder: &Responder) -> String {
+    let mut vars = ServerVars::new();
+    build(responder.job(), &ServerOptions::default(), &mut vars);
+    let names = [
+        "REQUEST_METHOD",
+        "REQUEST_URI",
+        "REMOTE_ADDR",
+        "REQUEST_SCHEME",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "REDIRECT_STATUS",
+    ];
+    let value = |name: &&str| String::from_utf8(vars.get(name).unwrap().to_vec()).unwrap();
+    names.iter().map(value).collect::<Vec<_>>().join(" ")
+}
