@@ -147,7 +147,7 @@ impl Disk {
         let loaded = load::read(file).map_err(|error| open_error(&error))?.ok_or(OpenError::NotFound)?;
         let (status, len) = (loaded.status, loaded.len());
         let modified = (status.modified.seconds, status.modified.nanos);
-        let file = OpenFile::new(path, loaded.content, len, modified).with_cache_control(self.cache_rules.of(path));
+        let file = OpenFile::new(path, loaded.content, len, modified, self.cache_rules.of(path));
         let entry = Entry {
             kind: Kind::File,
             status: Some(status),

@@ -116,7 +116,7 @@ pub struct Metadata {
 impl OpenFile {
     /// A file of `len` bytes that was last modified at `modified`, seconds and nanoseconds since 1970. Its type is
     /// guessed from `path`.
-    pub fn new(path: &[u8], content: Stored, len: u64, modified: (i64, u32)) -> Self {
+    pub fn new(path: &[u8], content: Stored, len: u64, modified: (i64, u32), cache_control: Option<Arc<str>>) -> Self {
         let (modified_seconds, nanos) = modified;
         let metadata = Metadata {
             len,
@@ -125,15 +125,9 @@ impl OpenFile {
             etag: format!("\"{modified_seconds:x}.{nanos:x}-{len:x}\""),
             content_type: content_type(path),
             coding: None,
-            cache_control: None,
+            cache_control,
         };
         Self { content, metadata: Arc::new(metadata), offer: Offer::default() }
-    }
-
-    /// The same file, about which caches are told this.
-    pub(super) fn with_cache_control(mut self, cache_control: Option<Arc<str>>) -> Self {
-        Arc::make_mut(&mut self.metadata).cache_control = cache_control;
-        self
     }
 
     /// This file in a coding, as it lies beside it: a file of its own, with its own length and time.
@@ -263,8 +257,9 @@ mod tests {
 
     #[test]
     fn an_etag_tells_length_and_time_apart() {
-        let etag =
-            |len, modified| OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified).metadata().etag.clone();
+        let etag = |len, modified| {
+            OpenFile::new(b"/", Stored::Memory(Bytes::new()), len, modified, None).metadata().etag.clone()
+        };
         assert_eq!(etag(0xabc, (0x5000_0000, 0x1234)), "\"50000000.1234-abc\"");
         let all = [etag(1, (1, 1)), etag(11, (1, 1)), etag(1, (1, 11)), etag(1, (11, 1)), etag(1, (-1, 1))];
         for (index, one) in all.iter().enumerate() {
@@ -275,7 +270,7 @@ mod tests {
 
     #[test]
     fn rule_54_an_etag_tells_codings_apart() {
-        let file = OpenFile::new(b"/a.css", Stored::Memory(Bytes::from_static(b"0123456789")), 10, (1, 2));
+        let file = OpenFile::new(b"/a.css", Stored::Memory(Bytes::from_static(b"0123456789")), 10, (1, 2), None);
         let made = file.made(Coding::Br, Bytes::from_static(b"0123"));
         assert_eq!((made.metadata().etag.as_str(), made.metadata().len), ("W/\"1.2-a-br\"", 4));
         let beside = file.beside(Coding::Gzip, Stored::Memory(Bytes::from_static(b"0123")), 4, (3, 4));

@@ -124,9 +124,9 @@ impl Files for SimFiles {
         match path {
             b"/small.txt" => {
                 let content = Stored::Memory(Bytes::from(vec![b'x'; SMALL as usize]));
-                Ok(OpenFile::new(path, content, SMALL, (1, 1)))
+                Ok(OpenFile::new(path, content, SMALL, (1, 1), None))
             }
-            b"/large.bin" => Ok(OpenFile::new(path, Stored::File(Arc::clone(&self.large)), LARGE, (1, 1))),
+            b"/large.bin" => Ok(OpenFile::new(path, Stored::File(Arc::clone(&self.large)), LARGE, (1, 1), None)),
             _ => Err(OpenError::NotFound),
         }
     }

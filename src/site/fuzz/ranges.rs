@@ -129,7 +129,7 @@ struct OneFile {
 impl OneFile {
     fn whole() -> OpenFile {
         let content = Stored::Memory(Bytes::from_static(WHOLE));
-        OpenFile::new(b"/a.bin", content, WHOLE.len() as u64, (MODIFIED_SECONDS, 0))
+        OpenFile::new(b"/a.bin", content, WHOLE.len() as u64, (MODIFIED_SECONDS, 0), None)
     }
 }
 

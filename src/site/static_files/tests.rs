@@ -22,10 +22,7 @@ impl One {
     fn plain(content: Bytes) -> Self {
         let len = content.len() as u64;
         let rule = Some(Arc::from("max-age=60"));
-        Self {
-            file: OpenFile::new(b"/a.txt", Stored::Memory(content), len, MODIFIED).with_cache_control(rule),
-            codings: Vec::new(),
-        }
+        Self { file: OpenFile::new(b"/a.txt", Stored::Memory(content), len, MODIFIED, rule), codings: Vec::new() }
     }
 
     /// With all codings, made of it or beside it.
@@ -153,7 +150,7 @@ fn rule_53_a_304_tells_what_200_would() {
 #[test]
 fn last_modified_is_never_later_than_date() {
     let mut one = One::plain(Bytes::new());
-    one.file = OpenFile::new(b"/a", Stored::Memory(Bytes::new()), 0, (NOW + 100, 0));
+    one.file = OpenFile::new(b"/a", Stored::Memory(Bytes::new()), 0, (NOW + 100, 0), None);
     let reply = one.answer("GET", &[]);
     let now = date::format(NOW);
     assert!(reply.contains(&format!("Last-Modified: {}\n", now.escape_ascii())), "{reply}");
@@ -166,7 +163,7 @@ fn last_modified_is_never_later_than_date() {
 #[test]
 fn a_large_file_is_described_and_not_read() {
     let stored = Stored::File(Arc::new(File::open("/dev/null").unwrap()));
-    let mut one = One { file: OpenFile::new(b"/a.mp4", stored, 1 << 40, MODIFIED), codings: Vec::new() };
+    let mut one = One { file: OpenFile::new(b"/a.mp4", stored, 1 << 40, MODIFIED, None), codings: Vec::new() };
     let reply = one.answer("GET", &[("Range", "bytes=5-")]);
     assert!(reply.ends_with("file 5+1099511627771"), "{reply}");
     let reply = one.answer("GET", &[("Range", "bytes=5-5,-7")]);
