@@ -80,7 +80,8 @@ const INTRODUCTION: &str = "# The rules of HTTP/1.1, and the tests that show the
 
 Written by `tests/rules.rs`, which also fails when a test is missing. A number behind a file of transcripts is how many
 of its cases show the rule; each case runs whole, split at every byte, at random, and again over a socket. Every rule
-also stands behind the fuzz targets, and those of connections behind the simulation.
+also stands behind the fuzz targets, and those of connections behind the simulation. What nginx and Apache make of the
+same requests is in `http1-conformance.md`.
 
 | | rule | where | shown by |
 | --- | --- | --- | --- |

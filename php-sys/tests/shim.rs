@@ -210,7 +210,7 @@ fn interim_heads() {
     assert_eq!((exchange.status, &*exchange.headers[0], exchange.headers.len()), (201, "X-A: 1", 2));
     assert_eq!(exchange.body(), "int(1)\nbody!!!int(3)\n");
     let exchange = get("<?php header('X-A: 1'); headers_send(202); var_dump(headers_sent());");
-    assert_eq!((exchange.status, exchange.body()), (202, "bool(true)\n".into()));
+    assert_eq!((exchange.status, exchange.body()), (202, "bool(true)\n"));
 }
 
 /// Output in the callback sends the headers while they are being sent.

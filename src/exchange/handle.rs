@@ -89,6 +89,7 @@ impl Drop for Handle {
         // Under the lock, so that a thread which has just found room missing does not sleep through it.
         let state = self.exchange.lock();
         self.exchange.aborted.store(true, Ordering::Release);
+        self.exchange.leave_queue(Phase::Cancelled);
         self.exchange.room_made(state);
     }
 }

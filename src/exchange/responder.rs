@@ -68,6 +68,11 @@ impl Responder {
         &self.job
     }
 
+    /// Whether somebody still waits for the request to be started.
+    pub fn is_wanted(&self) -> bool {
+        self.exchange.is_queued()
+    }
+
     /// Takes the request out of the queue. False if nobody waits for it any more: drop it then.
     pub fn start(&mut self) -> bool {
         self.exchange.leave_queue(Phase::Running) && !self.exchange.is_aborted()

@@ -48,7 +48,7 @@ fn request_and_response_fields_can_be_read() {
 
 /// The head of an answer in words: its status and reason, and then those of its fields that a script may have set.
 fn head(response: &Response) -> String {
-    let ours = ["Date", "Server", "Content-Length", "Transfer-Encoding", "Connection", "X-Powered-By"];
+    let ours = ["Date", "Server", "Content-Length", "Transfer-Encoding", "Connection", "Vary"];
     let is_ours = |name: &str| ours.iter().any(|other| name.eq_ignore_ascii_case(other));
     let fields = response.headers.0.iter().filter(|(name, _)| !is_ours(name));
     let fields: String = fields.map(|(name, value)| format!("|{name}={value}")).collect();

@@ -65,7 +65,8 @@ impl Site {
                         let numbers = (1..=MANY).filter(|n| n % WORKERS == worker);
                         for n in numbers {
                             let mut new = server.client();
-                            let client: &mut Client = if n / WORKERS % 2 == 0 { &mut kept } else { &mut new };
+                            let client: &mut Client =
+                                if (n / WORKERS).is_multiple_of(2) { &mut kept } else { &mut new };
                             expect(n, &client.send(&make(n)));
                         }
                     });
