@@ -322,7 +322,7 @@ impl Client {
 
     fn expect_reset(&mut self) -> Result<(), String> {
         match self.stream.read_to_end(&mut Vec::new()) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
             other => Err(format!("  {other:?} instead of a reset")),
         }
     }
