@@ -151,7 +151,8 @@ pub struct EventLoop {
     listeners: Vec<Listener>,
     /// Connections that have something to do, each at most once.
     run_queue: VecDeque<Key>,
-    wheel: Wheel<Key>,
+    /// Connections that have a deadline, with the number of their entry.
+    wheel: Wheel<(Key, u32)>,
     bell: Arc<Bell>,
     clock: Clock,
     scratch: Box<[u8]>,
@@ -186,6 +187,17 @@ struct Slot {
     scheduled: bool,
     /// When the wheel will look at it.
     armed: Option<Instant>,
+    /// The number of its last entry in the wheel: an earlier deadline makes a new one, and the old one is void.
+    entry: u32,
+}
+
+impl Slot {
+    /// Takes note of an entry in the wheel for `deadline`, and returns its number.
+    fn arm(&mut self, deadline: Instant) -> u32 {
+        self.armed = Some(deadline);
+        self.entry = self.entry.wrapping_add(1);
+        self.entry
+    }
 }
 
 impl EventLoop {
@@ -295,7 +307,7 @@ impl EventLoop {
     }
 
     /// Waits for something to happen and schedules the connections that it happens to.
-    fn collect(&mut self, events: &mut Events, due: &mut Vec<Key>) -> io::Result<()> {
+    fn collect(&mut self, events: &mut Events, due: &mut Vec<(Key, u32)>) -> io::Result<()> {
         let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
@@ -325,8 +337,8 @@ impl EventLoop {
             self.schedule(rung.tag.connection);
         }
         self.wheel.expire(self.clock.now, due);
-        for key in due.drain(..) {
-            self.on_timer(key);
+        for (key, entry) in due.drain(..) {
+            self.on_timer(key, entry);
         }
         for pause in [&mut self.accept_paused_until, &mut self.crowded_until] {
             *pause = pause.filter(|until| *until > self.clock.now);
@@ -356,13 +368,15 @@ impl EventLoop {
         }
     }
 
-    fn on_timer(&mut self, key: Key) {
+    fn on_timer(&mut self, key: Key, entry: u32) {
         let Some(slot) = self.slots.get_mut(key) else { return };
+        if entry != slot.entry {
+            return;
+        }
         slot.armed = None;
         match slot.connection.deadline() {
             Some(deadline) if deadline > self.clock.now => {
-                slot.armed = Some(deadline);
-                self.wheel.schedule(key, deadline);
+                self.wheel.schedule((key, slot.arm(deadline)), deadline);
             }
             Some(_) => self.schedule(key),
             None => {}
@@ -404,8 +418,7 @@ impl EventLoop {
                 if let Some(deadline) = deadline
                     && slot.armed.is_none_or(|armed| deadline < armed)
                 {
-                    slot.armed = Some(deadline);
-                    wheel.schedule(key, deadline);
+                    wheel.schedule((key, slot.arm(deadline)), deadline);
                 }
             }
             Turn::Close => {

@@ -25,13 +25,13 @@ use loops::Loops;
 /// How long PHP threads get to end after their scripts have been interrupted.
 const PHP_STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// How a server ended that was asked to.
+/// How a server ended that had started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// Everything has ended; PHP too.
-    Clean,
+pub struct Stopped {
+    /// It was asked to. Otherwise an event loop has failed, and the log says why.
+    pub well: bool,
     /// A PHP thread has not come back. The process must end without running destructors under it.
-    PhpStuck,
+    pub php_stuck: bool,
 }
 
 /// Serves until a signal asks to stop. `read` reads the configuration again, when a signal asks for that.
@@ -61,16 +61,13 @@ pub fn run(mut config: Config, read: impl Fn() -> Result<Config, ConfigError>) -
     };
     announce(&config, &addresses, &php, &pool);
 
-    let failed = !loops.wait(&mut config, read);
+    loops.wait(&mut config, read);
     log::info!("stopping: requests under way may take {:?} more", config.server.drain_timeout);
     let deadline = Instant::now() + config.server.drain_timeout;
-    loops.stop(deadline);
-    let stopped = stop_php(php, pool, deadline.saturating_duration_since(Instant::now()));
-    if failed {
-        return Err(ServerError::EventLoop);
-    }
+    let well = loops.stop(deadline);
+    let php_stuck = !stop_php(php, pool, deadline.saturating_duration_since(Instant::now()));
     log::info!("stopped");
-    Ok(stopped)
+    Ok(Stopped { well, php_stuck })
 }
 
 /// Binds every address, once for each loop.
@@ -109,15 +106,13 @@ fn start_php(config: &Config) -> Result<Php, ServerError> {
     Php::start(&options).map_err(ServerError::Php)
 }
 
-fn stop_php(php: Php, pool: Pool, patience: Duration) -> Stopped {
+/// False if a PHP thread has not come back.
+fn stop_php(php: Php, pool: Pool, patience: Duration) -> bool {
     if let Err(stuck) = pool.stop(patience, patience + PHP_STOP_LIMIT) {
         log::error!("{} PHP threads have not come back; leaving without them", stuck.0);
-        return Stopped::PhpStuck;
+        return false;
     }
-    match php.stop() {
-        Ok(()) => Stopped::Clean,
-        Err(_still_used) => Stopped::PhpStuck,
-    }
+    php.stop().is_ok()
 }
 
 /// The banner: what serves what, where.

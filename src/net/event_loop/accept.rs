@@ -146,7 +146,7 @@ impl EventLoop {
         let key = self.slots.insert_with(|key| {
             let http = Http::new(Protocol::Http1(Http1::new(*options)), key, peer);
             let connection = Connection::new(Transport::Tcp(stream), http);
-            Slot { connection, _place: place, scheduled: false, armed: None }
+            Slot { connection, _place: place, scheduled: false, armed: None, entry: 0 }
         });
         let slot = self.slots.get_mut(key).expect("it was just inserted");
         let interest = Interest::READABLE | Interest::WRITABLE;

@@ -38,7 +38,8 @@ impl Loops {
         let mut loops = Self { remotes, threads, dispatch, addresses: Arc::default(), access_log };
         let shared = Arc::new(loops.shared(config));
         for (number, listeners) in listeners.into_iter().enumerate() {
-            if let Err(error) = loops.spawn(number, listeners, options::disks(config)?, Arc::clone(&shared)) {
+            let disks = options::disks(config);
+            if let Err(error) = disks.and_then(|disks| loops.spawn(number, listeners, disks, Arc::clone(&shared))) {
                 loops.stop(Instant::now());
                 return Err(error);
             }
@@ -77,8 +78,8 @@ impl Loops {
         Ok(())
     }
 
-    /// Does what signals ask for until one asks to stop. False if a loop has ended by itself.
-    pub(super) fn wait(&self, config: &mut Config, read: impl Fn() -> Result<Config, ConfigError>) -> bool {
+    /// Does what signals ask for until one asks to stop, as a loop does that has failed.
+    pub(super) fn wait(&self, config: &mut Config, read: impl Fn() -> Result<Config, ConfigError>) {
         loop {
             match signal::wait(None) {
                 Ok(Some(Signal::Stop)) => break,
@@ -95,7 +96,6 @@ impl Loops {
                 }
             }
         }
-        !self.threads.iter().any(JoinHandle::is_finished)
     }
 
     fn reload(&self, config: &mut Config, read: Result<Config, ConfigError>) {
@@ -123,8 +123,9 @@ impl Loops {
         Ok(())
     }
 
-    /// Lets requests under way end until `deadline`, or until a second signal, and then ends the loops.
-    pub(super) fn stop(self, deadline: Instant) {
+    /// Lets requests under way end until `deadline`, or until a second signal, and then ends the loops. False if one of
+    /// them has failed, now or before.
+    pub(super) fn stop(self, deadline: Instant) -> bool {
         self.remotes.iter().for_each(Remote::drain);
         while !self.threads.iter().all(JoinHandle::is_finished) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -134,12 +135,14 @@ impl Loops {
                 break;
             }
         }
+        let mut well = true;
         for thread in self.threads {
             // A failure has been logged, and a panic ends the process.
-            let _ = thread.join();
+            well &= matches!(thread.join(), Ok(Ok(())));
         }
         if let Some(writer) = self.access_log {
             writer.stop();
         }
+        well
     }
 }
