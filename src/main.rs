@@ -29,9 +29,14 @@ fn run(invocation: &Invocation) -> ExitCode {
     };
     logger::configure(config.logging.level, config.logging.format);
     match server::run(config, read) {
-        Ok(Stopped::Clean) => ExitCode::Success,
-        // Destructors of C libraries would run under a thread that is still in PHP.
-        Ok(Stopped::PhpStuck) => ephpm::base::sys::process::exit_now(ExitCode::Success as i32),
+        Ok(Stopped { well, php_stuck }) => {
+            let code = if well { ExitCode::Success } else { ExitCode::Failure };
+            if php_stuck {
+                // Destructors of C libraries would run under a thread that is still in PHP.
+                ephpm::base::sys::process::exit_now(code as i32);
+            }
+            code
+        }
         Err(error) => complain(&error, ExitCode::Failure),
     }
 }

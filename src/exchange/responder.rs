@@ -83,7 +83,7 @@ impl Responder {
         self.job.content.read(buf)
     }
 
-    /// Bytes handed over that the loop has not pulled, at most [`RESPONSE_BUFFER_HIGH`].
+    /// Bytes handed over that the loop has not pulled: at most [`RESPONSE_BUFFER_HIGH`], and a block more at the end.
     pub fn buffered(&self) -> usize {
         self.exchange.lock().buffered
     }

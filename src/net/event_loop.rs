@@ -137,7 +137,7 @@ impl Remote {
         self.wake();
     }
 
-    pub(super) fn wake(&self) {
+    fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("cannot wake an event loop: {error}");
         }
@@ -151,7 +151,8 @@ pub struct EventLoop {
     listeners: Vec<Listener>,
     /// Connections that have something to do, each at most once.
     run_queue: VecDeque<Key>,
-    wheel: Wheel<Key>,
+    /// Connections that have a deadline, with the number of their entry.
+    wheel: Wheel<(Key, u32)>,
     bell: Arc<Bell>,
     clock: Clock,
     scratch: Box<[u8]>,
@@ -179,6 +180,17 @@ struct Slot {
     scheduled: bool,
     /// When the wheel will look at it.
     armed: Option<Instant>,
+    /// The number of its last entry in the wheel: an earlier deadline makes a new one, and the old one is void.
+    entry: u32,
+}
+
+impl Slot {
+    /// Takes note of an entry in the wheel for `deadline`, and returns its number.
+    fn arm(&mut self, deadline: Instant) -> u32 {
+        self.armed = Some(deadline);
+        self.entry = self.entry.wrapping_add(1);
+        self.entry
+    }
 }
 
 impl EventLoop {
@@ -234,7 +246,7 @@ impl EventLoop {
 
     /// What tells whether this loop moves.
     pub fn pulse(&self) -> LoopPulse {
-        LoopPulse::new(self.remote(), Arc::clone(&self.turns))
+        LoopPulse::new(Arc::clone(&self.remote.waker), Arc::clone(&self.turns))
     }
 
     /// Serves until told to stop.
@@ -293,7 +305,7 @@ impl EventLoop {
     }
 
     /// Waits for something to happen and schedules the connections that it happens to.
-    fn collect(&mut self, events: &mut Events, due: &mut Vec<Key>) -> io::Result<()> {
+    fn collect(&mut self, events: &mut Events, due: &mut Vec<(Key, u32)>) -> io::Result<()> {
         let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
@@ -323,8 +335,8 @@ impl EventLoop {
             self.schedule(rung.tag.connection);
         }
         self.wheel.expire(self.clock.now, due);
-        for key in due.drain(..) {
-            self.on_timer(key);
+        for (key, entry) in due.drain(..) {
+            self.on_timer(key, entry);
         }
         for pause in [&mut self.accept_paused_until, &mut self.crowded_until] {
             *pause = pause.filter(|until| *until > self.clock.now);
@@ -354,13 +366,15 @@ impl EventLoop {
         }
     }
 
-    fn on_timer(&mut self, key: Key) {
+    fn on_timer(&mut self, key: Key, entry: u32) {
         let Some(slot) = self.slots.get_mut(key) else { return };
+        if entry != slot.entry {
+            return;
+        }
         slot.armed = None;
         match slot.connection.deadline() {
             Some(deadline) if deadline > self.clock.now => {
-                slot.armed = Some(deadline);
-                self.wheel.schedule(key, deadline);
+                self.wheel.schedule((key, slot.arm(deadline)), deadline);
             }
             Some(_) => self.schedule(key),
             None => {}
@@ -402,8 +416,7 @@ impl EventLoop {
                 if let Some(deadline) = deadline
                     && slot.armed.is_none_or(|armed| deadline < armed)
                 {
-                    slot.armed = Some(deadline);
-                    wheel.schedule(key, deadline);
+                    wheel.schedule((key, slot.arm(deadline)), deadline);
                 }
             }
             Turn::Close => {

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::event_loop::Remote;
+use mio::Waker;
+
 use crate::service::health::Pulse;
 
 /// How long a loop may take for one turn before it counts as stuck: longer than any disk should make it wait.
@@ -16,15 +17,15 @@ pub(super) type Turns = AtomicU64;
 /// Watches one loop.
 #[derive(Debug)]
 pub struct LoopPulse {
-    remote: Remote,
+    waker: Arc<Waker>,
     turns: Arc<Turns>,
     /// When the loop was last called, and how many turns it had made.
     called: Mutex<Option<(Instant, u64)>>,
 }
 
 impl LoopPulse {
-    pub(super) fn new(remote: Remote, turns: Arc<Turns>) -> Self {
-        Self { remote, turns, called: Mutex::new(None) }
+    pub(super) fn new(waker: Arc<Waker>, turns: Arc<Turns>) -> Self {
+        Self { waker, turns, called: Mutex::new(None) }
     }
 
     fn is_beating_at(&self, now: Instant) -> bool {
@@ -36,7 +37,9 @@ impl LoopPulse {
             _ => {
                 *called = Some((now, turns));
                 // It may be asleep, as it should be.
-                self.remote.wake();
+                if let Err(error) = self.waker.wake() {
+                    log::error!("cannot wake an event loop: {error}");
+                }
                 true
             }
         }

@@ -38,13 +38,13 @@ use notify::{READY, STOPPING, notify};
 /// How long PHP threads get to end after their scripts have been interrupted.
 const PHP_STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// How a server ended that was asked to.
+/// How a server ended that had started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// Everything has ended; PHP too.
-    Clean,
+pub struct Stopped {
+    /// It was asked to. Otherwise an event loop has failed, and the log says why.
+    pub well: bool,
     /// A PHP thread has not come back. The process must end without running destructors under it.
-    PhpStuck,
+    pub php_stuck: bool,
 }
 
 /// Serves until a signal asks to stop. `read` reads the configuration again, when a signal asks for that.
@@ -91,7 +91,6 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
 
     let mut control = Control { config, read, program, successor: None };
     let end = control.run(&loops, &sockets);
-    let failed = loops.has_failed();
     let drain_timeout = control.config.server.drain_timeout;
     log::info!("stopping: requests under way may take {drain_timeout:?} more");
     health.enter(Stage::Stopping);
@@ -103,17 +102,14 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     }
     // What is open here would keep connections waiting that nobody accepts.
     let Sockets { public, internal: of_monitors } = sockets;
-    public.close(end);
+    close(public, end);
     let deadline = Instant::now() + drain_timeout;
-    loops.stop(deadline);
-    let stopped = stop_php(php, pool, deadline.saturating_duration_since(Instant::now()));
+    let well = loops.stop(deadline);
+    let php_stuck = !stop_php(php, pool, deadline.saturating_duration_since(Instant::now()));
     internal.into_iter().for_each(Internal::stop);
-    of_monitors.close(end);
-    if failed {
-        return Err(ServerError::EventLoop);
-    }
+    close(of_monitors, end);
     log::info!("stopped");
-    Ok(stopped)
+    Ok(Stopped { well, php_stuck })
 }
 
 /// All that is listened on.
@@ -148,6 +144,14 @@ impl Sockets {
     }
 }
 
+/// Closes sockets; a successor listens on its own copies, where they lie.
+fn close(listeners: Listeners, end: End) {
+    match end {
+        End::Stopped => listeners.remove(),
+        End::Replaced => drop(listeners),
+    }
+}
+
 /// Starts the writer of the access log, if there is to be one.
 fn start_access_log(config: &Config) -> Result<Option<AccessLogWriter>, ServerError> {
     let start = |_| AccessLogWriter::start(config.access_log.path.as_deref());
@@ -165,15 +169,13 @@ fn start_php(config: &Config) -> Result<Php, ServerError> {
     Php::start(&options).map_err(ServerError::Php)
 }
 
-fn stop_php(php: Php, pool: Pool, patience: Duration) -> Stopped {
+/// False if a PHP thread has not come back.
+fn stop_php(php: Php, pool: Pool, patience: Duration) -> bool {
     if let Err(stuck) = pool.stop(patience, patience + PHP_STOP_LIMIT) {
         log::error!("{} PHP threads have not come back; leaving without them", stuck.0);
-        return Stopped::PhpStuck;
+        return false;
     }
-    match php.stop() {
-        Ok(()) => Stopped::Clean,
-        Err(_still_used) => Stopped::PhpStuck,
-    }
+    php.stop().is_ok()
 }
 
 /// The banner: what serves what, where.

@@ -5,7 +5,7 @@
 //! so of an error its head counts. A connection that stays open proves to be in sync by one request more, and one that
 //! lingers by taking what is still sent to it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -235,8 +235,12 @@ impl Client {
         Self { stream, pending: Vec::new() }
     }
 
+    /// Sends what the server may not want any more: it closes after an error, and what it said is read all the same.
     fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        match self.stream.write_all(bytes) {
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+            result => result.unwrap(),
+        }
     }
 
     /// Reads what must come: responses, one after another.
@@ -320,7 +324,7 @@ impl Client {
 
     fn expect_reset(&mut self) -> Result<(), String> {
         match self.stream.read_to_end(&mut Vec::new()) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
             other => Err(format!("  {other:?} instead of a reset")),
         }
     }

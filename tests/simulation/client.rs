@@ -124,10 +124,8 @@ impl Client {
         {
             limit = limit.min(request.end);
         }
-        let held = requests.iter().enumerate().skip(self.released).find(|(_, request)| request.expects_continue);
-        if let Some((index, request)) = held
-            && !self.may_release(index, now)
-        {
+        let mut held = requests.iter().enumerate().skip(self.released).filter(|(_, request)| request.expects_continue);
+        if let Some((_, request)) = held.find(|(index, _)| !self.may_release(*index, now)) {
             limit = limit.min(request.head_end);
         }
         limit
@@ -237,6 +235,10 @@ impl Client {
         if has_stalled || self.plan.may_read_too_slowly(wire.room) {
             return;
         }
+        // It sent on for longer than the server lingers, and had not read the response when the reset destroyed it.
+        if wire.is_broken() && self.plan.reads_slowly() {
+            return;
+        }
         // PHP may fail when the client has all that it was promised.
         let before = answered.checked_sub(1).and_then(|before| php.records.get(&self.plan.requests[before].id));
         if before.is_some_and(|record| record.is_over && !record.is_complete()) {
@@ -247,8 +249,10 @@ impl Client {
         if let Some(next) = next.filter(|next| self.sent >= next.end) {
             let record = php.records.get(&next.id);
             let failed = record.is_some_and(|record| record.is_over && !record.is_complete());
-            // A peer that closes its side while PHP is at work for it, if for a later request, counts as gone.
-            let was_at_work = self.plan.requests[answered..].iter().any(|request| request.owed == Owed::Php);
+            // A peer that closes its side while PHP is at work for it counts as gone: be it for a later request, or for
+            // one whose content is all there.
+            let was_at_work =
+                self.plan.requests[answered.saturating_sub(1)..].iter().any(|request| request.owed == Owed::Php);
             let left = self.has_closed && self.plan.fault != Fault::ClosesAtOnce && was_at_work;
             assert!(failed || left, "request {} was sent and not answered: {record:?}", next.id);
         } else if self.sent < begins {

@@ -157,9 +157,11 @@ impl Worker {
 
     /// Takes a step; false when the script is over: with steps left it was cut short.
     fn step(&mut self, random: &mut Random, now: Instant) -> bool {
-        assert!(self.responder.buffered() <= RESPONSE_BUFFER_HIGH, "the exchange's buffer is above its limit");
+        // The end waits for nothing, so that the thread is free: it may add what had gathered.
+        let most = RESPONSE_BUFFER_HIGH + OUTPUT_BLOCK_BYTES;
+        assert!(self.responder.buffered() <= most, "the exchange's buffer is above its limit");
         let Some(step) = self.steps.front().copied() else { return false };
-        if matches!(step, Step::Write(_) | Step::Flush) {
+        if matches!(step, Step::Write(_) | Step::Flush) && !self.record.is_finished {
             // One block more could make the thread wait, and then it would until the low mark.
             self.waits_for_room = self.responder.buffered() + OUTPUT_BLOCK_BYTES > RESPONSE_BUFFER_HIGH;
             if self.is_waiting() {

@@ -16,8 +16,6 @@ pub enum ServerError {
     Php(StartError),
     /// The system refuses something.
     System(&'static str, io::Error),
-    /// An event loop has failed; the log says why.
-    EventLoop,
 }
 
 impl fmt::Display for ServerError {
@@ -27,7 +25,6 @@ impl fmt::Display for ServerError {
             Self::AccessLog(error) => write!(f, "access_log.path: cannot open it: {error}"),
             Self::Php(error) => write!(f, "{error}"),
             Self::System(what, error) => write!(f, "{what}: {error}"),
-            Self::EventLoop => f.write_str("an event loop has failed"),
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use super::control::End;
 use super::error::ServerError;
 use crate::base::sys::listening::Listening;
 use crate::base::sys::socket;
@@ -86,11 +85,8 @@ impl Listeners {
         sockets.map(|passed| (passed.socket.as_fd().as_raw_fd(), passed.name.as_deref()))
     }
 
-    /// Closes them. Unix sockets that this program has made are removed, unless another process listens on them.
-    pub(super) fn close(self, end: End) {
-        if end == End::Replaced {
-            return;
-        }
+    /// Closes them, and removes the Unix sockets that this program has made and no other process listens on.
+    pub(super) fn remove(self) {
         let paths = self.places.into_iter().filter_map(|place| match place.at {
             Endpoint::Path { path, .. } if place.sockets.iter().all(|passed| passed.name.is_none()) => Some(path),
             _ => None,

@@ -40,7 +40,8 @@ impl Loops {
         let mut loops = Self { remotes, pulses, threads, dispatch, addresses: Arc::default(), access_log };
         let shared = Arc::new(loops.shared(config));
         for (number, entrances) in entrances.into_iter().enumerate() {
-            if let Err(error) = loops.spawn(number, entrances, options::disks(config)?, Arc::clone(&shared)) {
+            let disks = options::disks(config);
+            if let Err(error) = disks.and_then(|disks| loops.spawn(number, entrances, disks, Arc::clone(&shared))) {
                 loops.stop(Instant::now());
                 return Err(error);
             }
@@ -79,11 +80,6 @@ impl Loops {
         std::mem::take(&mut self.pulses)
     }
 
-    /// Whether a loop has ended by itself.
-    pub(super) fn has_failed(&self) -> bool {
-        self.threads.iter().any(JoinHandle::is_finished)
-    }
-
     /// Opens the access log again.
     pub(super) fn reopen_logs(&self) {
         if let Some(writer) = &self.access_log {
@@ -102,8 +98,9 @@ impl Loops {
         Ok(())
     }
 
-    /// Lets requests under way end until `deadline`, or until a second signal, and then ends the loops.
-    pub(super) fn stop(self, deadline: Instant) {
+    /// Lets requests under way end until `deadline`, or until a second signal, and then ends the loops. False if one of
+    /// them has failed, now or before.
+    pub(super) fn stop(self, deadline: Instant) -> bool {
         self.remotes.iter().for_each(Remote::drain);
         while !self.threads.iter().all(JoinHandle::is_finished) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -113,12 +110,14 @@ impl Loops {
                 break;
             }
         }
+        let mut well = true;
         for thread in self.threads {
             // A failure has been logged, and a panic ends the process.
-            let _ = thread.join();
+            well &= matches!(thread.join(), Ok(Ok(())));
         }
         if let Some(writer) = self.access_log {
             writer.stop();
         }
+        well
     }
 }
