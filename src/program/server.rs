@@ -82,7 +82,11 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     };
     health.watch(loops.take_pulses());
     if internal.is_none() {
-        internal = sockets.start_internal(&config, &health)?;
+        let started = sockets.start_internal(&config, &health);
+        internal = started.unwrap_or_else(|error| {
+            log::error!("{error}");
+            None
+        });
     }
     announce(&config, &sockets, &php, &pool);
     health.enter(Stage::Ready);
