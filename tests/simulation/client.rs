@@ -253,7 +253,13 @@ impl Client {
             let was_at_work =
                 self.plan.requests[answered.saturating_sub(1)..].iter().any(|request| request.owed == Owed::Php);
             let left = self.has_closed && self.plan.fault != Fault::ClosesAtOnce && was_at_work;
-            assert!(failed || left, "request {} was sent and not answered: {record:?}", next.id);
+            // The reset that cuts a response of HTTP/1.0 takes along what has not been read of those before it.
+            let is_cut = |request: &Request| {
+                let record = php.records.get(&request.id);
+                request.is_10 && record.is_some_and(|record| record.is_over && !record.is_complete())
+            };
+            let was_cut = wire.is_broken() && self.plan.requests[answered..].iter().any(is_cut);
+            assert!(failed || left || was_cut, "request {} was sent and not answered: {record:?}", next.id);
         } else if self.sent < begins {
             assert!(self.has_closed || self.plan.writes_slowly(), "content was not waited for");
         } else if self.sent > begins {
