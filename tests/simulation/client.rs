@@ -234,6 +234,10 @@ impl Client {
         if closed_at - wire.last_written >= WRITE_TIMEOUT && self.plan.reads_slowly() {
             return;
         }
+        // It sent the next request to a server that had just closed for being idle.
+        if wire.is_broken() && closed_at - wire.last_sent >= KEEP_ALIVE_TIMEOUT {
+            return;
+        }
         // It sent on for longer than the server lingers, and had not read the response when the reset destroyed it.
         if wire.is_broken() && self.plan.reads_slowly() {
             return;
