@@ -2,6 +2,7 @@
 
 pub mod chunk;
 pub mod limits;
+pub mod pace;
 pub mod queue;
 pub mod send_queue;
 pub mod slab;

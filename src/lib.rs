@@ -16,6 +16,7 @@ pub mod service;
 pub mod site;
 pub mod exchange;
 pub mod protocol;
+pub mod proxy_protocol;
 pub mod http1;
 pub mod http;
 pub mod base;
@@ -25,5 +26,6 @@ pub mod base;
 pub mod fuzz {
     pub use crate::http1::fuzz::{chunked, http_parser, http_responses};
     pub use crate::program::config::fuzz::config;
+    pub use crate::proxy_protocol::fuzz::proxy_protocol;
     pub use crate::site::fuzz::{forwarded, path_mapping, ranges, server_vars};
 }

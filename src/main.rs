@@ -22,12 +22,13 @@ fn main() -> ProcessExitCode {
 }
 
 fn run(invocation: &Invocation) -> ExitCode {
-    let config = match load(invocation) {
+    let read = || Config::load(&invocation.source, std::env::vars_os(), &invocation.options);
+    let config = match read() {
         Ok(config) => config,
-        Err(code) => return code,
+        Err(error) => return complain(&error, ExitCode::Configuration),
     };
     logger::configure(config.logging.level, config.logging.format);
-    match server::run(&config) {
+    match server::run(config, read) {
         Ok(Stopped::Clean) => ExitCode::Success,
         // Destructors of C libraries would run under a thread that is still in PHP.
         Ok(Stopped::PhpStuck) => ephpm::base::sys::process::exit_now(ExitCode::Success as i32),
@@ -36,15 +37,10 @@ fn run(invocation: &Invocation) -> ExitCode {
 }
 
 fn check(invocation: &Invocation) -> ExitCode {
-    match load(invocation) {
+    match Config::load(&invocation.source, std::env::vars_os(), &invocation.options) {
         Ok(_) => print("the configuration is valid\n"),
-        Err(code) => code,
+        Err(error) => complain(&error, ExitCode::Configuration),
     }
-}
-
-fn load(invocation: &Invocation) -> Result<Config, ExitCode> {
-    Config::load(&invocation.source, std::env::vars_os(), &invocation.options)
-        .map_err(|error| complain(&error, ExitCode::Configuration))
 }
 
 /// Starts PHP to ask it for its extensions.

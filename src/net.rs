@@ -1,5 +1,6 @@
 //! Sockets and time: the only user of mio. Drives the pure layers below; decides nothing about HTTP.
 
+pub mod admission;
 pub mod connection;
 pub mod event_loop;
 pub mod log_sink;

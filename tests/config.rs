@@ -91,6 +91,8 @@ fn defaults() {
     assert_eq!(server.head_timeout, Duration::from_secs(10));
     assert_eq!(server.content_timeout, Duration::from_secs(30));
     assert_eq!(server.write_timeout, Duration::from_secs(30));
+    assert_eq!((server.content_rate_min, server.write_rate_min), (500, 1000));
+    assert_eq!(server.connections_per_address_max, 0);
     assert_eq!(server.keep_alive_timeout, Duration::from_secs(60));
     assert_eq!(server.keep_alive_requests_max, 10_000);
     assert_eq!(server.linger_timeout, Duration::from_secs(2));
@@ -108,6 +110,8 @@ fn defaults() {
     assert_eq!(config.php.memory_limit, None);
     assert_eq!(config.php.ini_file, None);
     assert_eq!(config.php.ini_overrides, []);
+    assert_eq!((config.process.user, config.process.group), (None, None));
+    assert_eq!((config.process.no_new_privileges, config.process.core_dumps), (true, false));
     assert_eq!(config.logging.level, LevelFilter::Info);
     assert_eq!(config.logging.format, Format::Pretty);
 }
@@ -130,7 +134,10 @@ content_memory_max = 0
 temp_dir = "."
 head_timeout = 5
 content_timeout = "5"
+content_rate_min = "2K"
 write_timeout = "2m"
+write_rate_min = 0
+connections_per_address_max = 17
 keep_alive_timeout = "1h"
 keep_alive_requests_max = 0
 linger_timeout = "1ms"
@@ -157,6 +164,12 @@ max_execution_time = "2m"
 memory_limit = "256m"
 ini_file = "site.ini"
 ini_overrides = [["a.b", "c"], ["display_errors", true], ["x-y_z", 1], ["q", 0.5], ["e", ""]]
+
+[process]
+user = "www-data"
+group = 33
+no_new_privileges = false
+core_dumps = true
 
 [logging]
 level = "trace"
@@ -186,6 +199,8 @@ fn every_key_can_be_set() {
     assert_eq!(server.head_timeout, Duration::from_secs(5));
     assert_eq!(server.content_timeout, Duration::from_secs(5));
     assert_eq!(server.write_timeout, Duration::from_secs(120));
+    assert_eq!((server.content_rate_min, server.write_rate_min), (2048, 0));
+    assert_eq!(server.connections_per_address_max, 17);
     assert_eq!(server.keep_alive_timeout, Duration::from_secs(3600));
     assert_eq!(server.keep_alive_requests_max, 0);
     assert_eq!(server.linger_timeout, Duration::from_millis(1));
@@ -211,6 +226,8 @@ fn every_key_can_be_set() {
     let expected = [("a.b", "c"), ("display_errors", "1"), ("x-y_z", "1"), ("q", "0.5"), ("e", "")];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(config.php.ini_overrides, expected);
+    assert_eq!((config.process.user.as_deref(), config.process.group.as_deref()), (Some("www-data"), Some("33")));
+    assert_eq!((config.process.no_new_privileges, config.process.core_dumps), (false, true));
     assert_eq!(config.logging.level, LevelFilter::Trace);
     assert_eq!(config.logging.format, Format::Json);
 }
@@ -299,7 +316,7 @@ fn bad_files() {
         (
             "# Sections.\n[sever]\nworkers = 4\n",
             "ephpm.toml:2: sever: unknown section, expected one of [server], [headers], [access_log], [php], [compression], \
-             [cache], [logging]",
+             [cache], [process], [logging]",
         ),
         ("server = 3\n", "ephpm.toml:1: server: expected the section [server], found 3"),
         ("[[server]]\nworkers = 4\n", "ephpm.toml:1: server: expected the section [server], found [a table]"),

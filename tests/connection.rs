@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use ephpm::base::chunk::FileRange;
 use ephpm::base::limits::{
-    CONTENT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE_TIMEOUT, LINGER_TIMEOUT, QUEUE_TIMEOUT, WRITE_TIMEOUT,
+    CONTENT_RATE_MIN, CONTENT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE_TIMEOUT, LINGER_TIMEOUT, QUEUE_TIMEOUT, WRITE_RATE_MIN,
+    WRITE_TIMEOUT,
 };
 use ephpm::base::slab::{Key, Slab};
 use ephpm::exchange::{Bell, Dispatch, Responder};
@@ -75,6 +76,10 @@ impl Socket for TestSocket {
     fn send_file(&mut self, _range: &FileRange, len: usize) -> io::Result<usize> {
         let bytes = vec![b'x'; len];
         self.send_slices(&[IoSlice::new(&bytes)], false)
+    }
+
+    fn unacknowledged(&self) -> io::Result<u64> {
+        Ok(0)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -249,15 +254,35 @@ fn rule_14_each_head_has_its_own_time() {
 fn rule_29_s20_content_may_not_pause() {
     let mut bench = Bench::new();
     bench.send("POST /p.php HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
-    for _ in 0..5 {
-        bench.wait(CONTENT_TIMEOUT - SECOND);
-        bench.send(b"x");
-    }
+    bench.wait(CONTENT_TIMEOUT - SECOND);
     assert!(bench.is_open() && bench.statuses().is_empty());
-    bench.wait(CONTENT_TIMEOUT);
+    bench.wait(SECOND);
     assert_eq!(bench.statuses(), [408]);
     assert!(!bench.is_open());
     assert!(bench.queue.0.lock().unwrap().is_empty(), "PHP is asked when the content is complete");
+}
+
+#[test]
+fn s20_content_may_not_trickle() {
+    let mut bench = Bench::new();
+    bench.send("POST /p.php HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    bench.wait(CONTENT_TIMEOUT - SECOND);
+    bench.send(b"x");
+    bench.wait(2 * SECOND);
+    assert_eq!(bench.statuses(), [408]);
+}
+
+#[test]
+fn s20_content_may_come_slowly_and_with_pauses() {
+    let mut bench = Bench::new();
+    bench.send("POST /p.php HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    for _ in 0..10 {
+        assert!(bench.queue.0.lock().unwrap().is_empty());
+        bench.wait(Duration::from_secs(10_000 / CONTENT_RATE_MIN - 1));
+        assert!(bench.is_open());
+        bench.send([b'x'; 10_000]);
+    }
+    assert_eq!(bench.queue.0.lock().unwrap().len(), 1);
 }
 
 #[test]
@@ -289,16 +314,44 @@ fn s21_a_peer_that_reads_nothing_is_cut() {
     bench.wire.borrow_mut().room = 1000;
     bench.send(SCRIPT);
     bench.answer(60_000);
-    for _ in 0..3 {
-        bench.wait(WRITE_TIMEOUT - SECOND);
-        bench.wire.borrow_mut().room = 1;
-        bench.report();
-        assert!(bench.is_open());
-    }
-    bench.wait(WRITE_TIMEOUT - SECOND);
+    bench.wait(WRITE_TIMEOUT);
+    // The bytes that it took in time have earned it a second.
+    bench.wait(SECOND / 2);
     assert!(bench.is_open() && !bench.wire.borrow().reset);
     bench.wait(SECOND);
     assert!(bench.connection.is_none() && bench.wire.borrow().reset);
+}
+
+#[test]
+fn s21_a_peer_that_reads_a_byte_at_a_time_is_cut() {
+    let mut bench = Bench::new();
+    bench.wire.borrow_mut().room = 1;
+    bench.send(SCRIPT);
+    bench.answer(60_000);
+    for _ in 0..30 {
+        assert!(bench.is_open());
+        bench.wait(SECOND);
+        bench.wire.borrow_mut().room = 1;
+        bench.report();
+    }
+    bench.wait(SECOND);
+    assert!(bench.connection.is_none() && bench.wire.borrow().reset);
+}
+
+#[test]
+fn s21_a_peer_that_keeps_the_pace_gets_all_of_it() {
+    let mut bench = Bench::new();
+    bench.wire.borrow_mut().room = 1;
+    bench.send(SCRIPT);
+    bench.answer(60_000);
+    for _ in 0..4 {
+        bench.wait(18 * SECOND);
+        assert!(bench.is_open());
+        bench.wire.borrow_mut().room = 18 * WRITE_RATE_MIN as usize;
+        bench.report();
+    }
+    assert_eq!(bench.statuses(), [200]);
+    assert!(bench.is_open());
 }
 
 #[test]

@@ -56,6 +56,11 @@ fn http_responses() {
 }
 
 #[test]
+fn proxy_protocol() {
+    replay("proxy_protocol", ephpm::fuzz::proxy_protocol);
+}
+
+#[test]
 fn forwarded() {
     replay("forwarded", ephpm::fuzz::forwarded);
 }

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, highest first. A module imports only from layers below its own, and within its own.
-const LAYERS: &[&str] = &["program", "net", "php", "service", "site", "exchange", "protocol", "http1", "http", "base"];
+const LAYERS: &[&str] =
+    &["program", "net", "php", "service", "site", "exchange", "protocol", "proxy_protocol", "http1", "http", "base"];
 
 /// Pairs of layers that meet elsewhere and must not know each other.
 const STRANGERS: &[(&str, &str)] = &[("net", "php"), ("php", "service")];

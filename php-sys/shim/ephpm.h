@@ -39,7 +39,7 @@ typedef struct ephpm_var {
 typedef struct ephpm_request {
 	/** The method, in the case in which the client wrote it: PHP parses a form only for exactly "POST". */
 	const char *method;
-	/** The request target as the client sent it, with its query. */
+	/** What `$_SERVER['PHP_SELF']` says: a path without a query, in which Phar::webPhar() finds its own name. */
 	const char *request_uri;
 	/** What follows the `?`, or "": never NULL. */
 	const char *query_string;
@@ -85,6 +85,8 @@ typedef struct ephpm_sapi {
 	 */
 	void (*send_headers)(void *exchange, int32_t status, ephpm_str status_line, const ephpm_str *lines,
 		size_t lines_len);
+	/** Takes an interim head (1xx) with the lines that the response has so far; any number, before `send_headers`. */
+	void (*send_interim)(void *exchange, int32_t status, const ephpm_str *lines, size_t lines_len);
 	/** Copies the next bytes of the content to `buffer`, at most `len`; 0 means that there are no more. */
 	size_t (*read_post)(void *exchange, char *buffer, size_t len);
 	/** The response is complete, though the script runs on: `fastcgi_finish_request()`. At most once a request. */

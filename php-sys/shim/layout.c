@@ -29,6 +29,7 @@ static const ephpm_layout layouts[] = {
 	FIELD(ephpm_sapi, ub_write),
 	FIELD(ephpm_sapi, flush),
 	FIELD(ephpm_sapi, send_headers),
+	FIELD(ephpm_sapi, send_interim),
 	FIELD(ephpm_sapi, read_post),
 	FIELD(ephpm_sapi, finish_request),
 	FIELD(ephpm_sapi, is_aborted),

@@ -29,6 +29,35 @@ PHP_FUNCTION(ephpm_finish_request)
 }
 /* }}} */
 
+/* {{{ Sends the head now: an interim one (103 early hints, 102), after which the response's own is still to come, or
+ * the response's own. Named, and answering, as FrankenPHP's; Symfony looks for it. */
+PHP_FUNCTION(headers_send)
+{
+	ephpm_context *context = current_context();
+	zend_long status = 200;
+
+	ZEND_PARSE_PARAMETERS_START(0, 1)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_LONG(status)
+	ZEND_PARSE_PARAMETERS_END();
+
+	/* 100 and 101 are the protocol's own. */
+	if (status < 102 || status > 599) {
+		zend_argument_value_error(1, "must be between 102 and 599");
+		RETURN_THROWS();
+	}
+	if (!context || SG(headers_sent) || context->finished) {
+		RETURN_LONG(SAPI_HEADER_SEND_FAILED);
+	}
+	if (status < 200) {
+		ephpm_send_interim(context, (int) status);
+		RETURN_LONG(SAPI_HEADER_SENT_SUCCESSFULLY);
+	}
+	SG(sapi_headers).http_response_code = (int) status;
+	RETURN_LONG(sapi_send_headers());
+}
+/* }}} */
+
 /* {{{ The fields of the request, with the names that php-fpm makes of $_SERVER's: "X-Foo" of HTTP_X_FOO. */
 PHP_FUNCTION(getallheaders)
 {
@@ -94,9 +123,14 @@ ZEND_END_ARG_INFO()
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_array, 0, 0, IS_ARRAY, 0)
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_headers_send, 0, 0, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, status, IS_LONG, 0, "200")
+ZEND_END_ARG_INFO()
+
 static const zend_function_entry ephpm_functions[] = {
 	ZEND_FE(ephpm_finish_request, arginfo_bool)
 	ZEND_FALIAS(fastcgi_finish_request, ephpm_finish_request, arginfo_bool)
+	ZEND_FE(headers_send, arginfo_headers_send)
 	ZEND_FE(getallheaders, arginfo_array)
 	ZEND_FALIAS(apache_request_headers, getallheaders, arginfo_array)
 	ZEND_FE(apache_response_headers, arginfo_array)

@@ -59,32 +59,47 @@ static void collect_header_lines(zend_llist *headers, ephpm_str *lines)
 	}
 }
 
-static int ephpm_sapi_send_headers(sapi_headers_struct *headers)
+/* Hands over a head: the response's, or with `interim` one that precedes it. */
+static void hand_over_head(ephpm_context *context, sapi_headers_struct *headers, int status, bool interim)
 {
-	ephpm_context *context = current_context();
 	ephpm_str on_stack[HEADER_LINES_ON_STACK];
 	ephpm_str *lines = on_stack;
 	ephpm_str status_line = { "", 0 };
 	size_t lines_len = zend_llist_count(&headers->headers);
 
-	if (!context || context->headers_sent) {
-		return SAPI_HEADER_SENT_SUCCESSFULLY;
-	}
-	context->headers_sent = true;
 	if (lines_len > HEADER_LINES_ON_STACK) {
 		/* Not emalloc(): its memory limit error would leave the headers marked as sent. */
 		lines = pemalloc(lines_len * sizeof(*lines), 1);
 	}
 	collect_header_lines(&headers->headers, lines);
-	if (headers->http_status_line) {
-		status_line.ptr = headers->http_status_line;
-		status_line.len = strlen(headers->http_status_line);
+	if (interim) {
+		ephpm_callbacks.send_interim(context->exchange, status, lines, lines_len);
+	} else {
+		if (headers->http_status_line) {
+			status_line.ptr = headers->http_status_line;
+			status_line.len = strlen(headers->http_status_line);
+		}
+		ephpm_callbacks.send_headers(context->exchange, status, status_line, lines, lines_len);
 	}
-	ephpm_callbacks.send_headers(context->exchange, headers->http_response_code, status_line, lines, lines_len);
 	if (lines != on_stack) {
 		pefree(lines, 1);
 	}
+}
+
+static int ephpm_sapi_send_headers(sapi_headers_struct *headers)
+{
+	ephpm_context *context = current_context();
+
+	if (context && !context->headers_sent) {
+		context->headers_sent = true;
+		hand_over_head(context, headers, headers->http_response_code, false);
+	}
 	return SAPI_HEADER_SENT_SUCCESSFULLY;
+}
+
+void ephpm_send_interim(ephpm_context *context, int status)
+{
+	hand_over_head(context, &SG(sapi_headers), status, true);
 }
 
 /* To the core, less than it asked for means that the content has ended (sapi_read_post_block). */

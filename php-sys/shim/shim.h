@@ -35,6 +35,9 @@ static inline ephpm_context *current_context(void)
 	return SG(server_context);
 }
 
+/* headers_send(103): sends what header() has collected so far, and keeps it for the response. */
+void ephpm_send_interim(ephpm_context *context, int status);
+
 /* Rust's side; set before PHP starts. */
 extern ephpm_sapi ephpm_callbacks;
 

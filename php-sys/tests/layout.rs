@@ -41,6 +41,7 @@ fn structs_are_laid_out_as_in_c() {
             ub_write: Callback<unsafe extern "C" fn(Exchange, Text, usize) -> ephpm_io>,
             flush: Callback<unsafe extern "C" fn(Exchange) -> ephpm_io>,
             send_headers: Callback<unsafe extern "C" fn(Exchange, i32, ephpm_str, *const ephpm_str, usize)>,
+            send_interim: Callback<unsafe extern "C" fn(Exchange, i32, *const ephpm_str, usize)>,
             read_post: Callback<unsafe extern "C" fn(Exchange, *mut std::ffi::c_char, usize) -> usize>,
             finish_request: Callback<unsafe extern "C" fn(Exchange)>,
             is_aborted: Callback<unsafe extern "C" fn(Exchange) -> bool>,

@@ -200,6 +200,19 @@ fn status_line() {
     assert_eq!((exchange.status, &*exchange.status_line), (200, "HTTP/"));
 }
 
+#[test]
+fn interim_heads() {
+    let exchange = get("<?php header('Link: </a.css>; rel=preload'); header('X-A: 1'); header_remove('X-Powered-By');
+        var_dump(headers_send(103)); header_remove('Link'); http_response_code(201); echo 'body';
+        foreach ([101, 0, 600] as $status) { try { headers_send($status); } catch (ValueError) { echo '!'; } }
+        flush(); var_dump(headers_send(103));");
+    assert_eq!(exchange.interim, [(103, vec!["Link: </a.css>; rel=preload".to_owned(), "X-A: 1".to_owned()])]);
+    assert_eq!((exchange.status, &*exchange.headers[0], exchange.headers.len()), (201, "X-A: 1", 2));
+    assert_eq!(exchange.body(), "int(1)\nbody!!!int(3)\n");
+    let exchange = get("<?php header('X-A: 1'); headers_send(202); var_dump(headers_sent());");
+    assert_eq!((exchange.status, exchange.body()), (202, "bool(true)\n"));
+}
+
 /// Output in the callback sends the headers while they are being sent.
 #[test]
 fn header_callback_may_write() {

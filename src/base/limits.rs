@@ -23,6 +23,8 @@ pub const CHUNK_OVERHEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// PHP output that gathers on the PHP thread before it is handed to the loop.
 pub const OUTPUT_BLOCK_BYTES: usize = 64 * 1024;
+/// Interim heads (1xx) of one response that may wait for the loop; a script that sends more has them dropped.
+pub const INTERIM_HEADS_MAX: usize = 8;
 /// Output handed over but not yet pulled by the loop, above which the PHP thread waits.
 pub const RESPONSE_BUFFER_HIGH: usize = 256 * 1024;
 /// Output below which a waiting PHP thread goes on.
@@ -51,8 +53,13 @@ pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest gap between two pieces of request content (408).
 pub const CONTENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of content a second, below which a peer uses up its timeout (408); Apache's mod_reqtimeout has as many.
+pub const CONTENT_RATE_MIN: u64 = 500;
 /// The longest time in which a peer takes no byte of a response (the connection is dropped).
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a response that a peer must take a second. Lower than any network is slow, but a reader that holds a PHP
+/// thread by taking next to nothing is cut.
+pub const WRITE_RATE_MIN: u64 = 1000;
 /// How long a connection may be idle between requests.
 pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a half-closed connection is drained, so that the peer reads our last response before a reset.

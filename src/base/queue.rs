@@ -16,10 +16,15 @@ use std::thread::{self, Thread};
 
 use crossbeam_queue::ArrayQueue;
 
+/// Places beyond a queue's capacity. Each producer may push one item too many when it looked at the same moment as the
+/// others, and what [`Queue::retain`] has taken out must find a place again; this is more than there are producers.
+const SPARE_PLACES: usize = 512;
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Queue<T> {
     items: ArrayQueue<T>,
+    capacity: usize,
     closed: AtomicBool,
     dormitory: Mutex<Dormitory>,
     /// Whether a producer should call someone, to be read without the lock.
@@ -65,7 +70,8 @@ impl<T> Queue<T> {
     /// An empty queue for at most `capacity` items, at least 1.
     pub fn new(capacity: usize) -> Self {
         Self {
-            items: ArrayQueue::new(capacity),
+            items: ArrayQueue::new(capacity + SPARE_PLACES),
+            capacity,
             closed: AtomicBool::new(false),
             dormitory: Mutex::default(),
             may_call: AtomicBool::new(false),
@@ -84,12 +90,25 @@ impl<T> Queue<T> {
 
     /// Appends an item and wakes a sleeper; gives it back when the queue is full or closed.
     pub fn push(&self, item: T) -> Result<(), T> {
-        if self.is_closed() {
+        if self.is_closed() || self.items.len() >= self.capacity {
             return Err(item);
         }
         self.items.push(item)?;
         self.call_if_needed();
         Ok(())
+    }
+
+    /// Drops the items that are not wanted any more. The others keep their order, but for what is pushed and popped
+    /// meanwhile. Takes time in proportion to the length.
+    pub fn retain(&self, is_wanted: impl Fn(&T) -> bool) {
+        for _ in 0..self.items.len() {
+            let Some(item) = self.items.pop() else { return };
+            if is_wanted(&item) {
+                assert!(self.items.push(item).is_ok(), "fewer producers than spare places");
+                // Someone may have found the queue empty in between.
+                self.call_if_needed();
+            }
+        }
     }
 
     /// Takes the oldest item, and sleeps while there is none. `None` once the queue is closed, items or not.
@@ -217,6 +236,20 @@ mod tests {
         assert_eq!((queue.pop(&consumer), queue.len()), (Some(1), 1));
         assert_eq!(queue.push(3), Ok(()));
         assert_eq!((queue.pop(&consumer), queue.pop(&consumer)), (Some(2), Some(3)));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn unwanted_items_make_room() {
+        let queue = Queue::new(4);
+        let consumer = Consumer::new();
+        for item in 1..=4 {
+            queue.push(item).unwrap();
+        }
+        assert_eq!(queue.push(5), Err(5));
+        queue.retain(|item| item % 2 == 1);
+        assert_eq!(queue.push(5), Ok(()));
+        assert_eq!([queue.pop(&consumer), queue.pop(&consumer), queue.pop(&consumer)], [Some(1), Some(3), Some(5)]);
         assert!(queue.is_empty());
     }
 

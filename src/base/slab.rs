@@ -84,13 +84,17 @@ impl<T> Slab<T> {
         Some(entry)
     }
 
+    /// All entries with their keys, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> + '_ {
+        self.places.iter().enumerate().filter_map(|(index, place)| {
+            let key = Key { index: index as u32, generation: place.generation };
+            place.entry.as_ref().map(|entry| (key, entry))
+        })
+    }
+
     /// The keys of all entries, in the order of their places.
     pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
-        self.places
-            .iter()
-            .enumerate()
-            .filter(|(_, place)| place.entry.is_some())
-            .map(|(index, place)| Key { index: index as u32, generation: place.generation })
+        self.iter().map(|(key, _)| key)
     }
 }
 

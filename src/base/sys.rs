@@ -9,6 +9,7 @@ pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod temporary;
+pub mod user;
 
 use std::io;
 

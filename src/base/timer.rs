@@ -34,6 +34,11 @@ impl<const N: usize> Timers<N> {
         self.deadlines[reason] = None;
     }
 
+    /// The deadline of `reason`.
+    pub fn get(&self, reason: usize) -> Option<Instant> {
+        self.deadlines[reason]
+    }
+
     /// Whether the deadline of `reason` has come; if so it is cleared.
     pub fn take_expired(&mut self, reason: usize, now: Instant) -> bool {
         let expired = self.deadlines[reason].is_some_and(|deadline| deadline <= now);
@@ -211,6 +216,7 @@ mod tests {
         assert_eq!(timers.next(), Some(now + TICK));
         assert!(!timers.take_expired(1, now));
         assert!(timers.take_expired(1, now + TICK));
+        assert_eq!((timers.get(0), timers.get(1)), (Some(now + TICK * 2), None));
         assert_eq!(timers.next(), Some(now + TICK * 2));
     }
 }

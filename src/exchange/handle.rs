@@ -18,6 +18,8 @@ pub struct Handle {
 /// The next piece of a response.
 #[derive(Debug)]
 pub enum Pull {
+    /// An interim head (1xx); the head is still to come.
+    Interim(Response),
     /// The head, and how much content follows.
     Head(Response, ContentLength),
     /// Some content, never empty.
@@ -38,6 +40,9 @@ impl Handle {
     /// The next piece. `End` and `Failed` come once and for all.
     pub fn poll(&mut self) -> Pull {
         let mut state = self.exchange.lock();
+        if let Some(response) = state.interim.pop_front() {
+            return Pull::Interim(response);
+        }
         match std::mem::replace(&mut state.reply, Reply::Streaming) {
             Reply::Await => {
                 state.reply = Reply::Await;
@@ -84,6 +89,7 @@ impl Drop for Handle {
         // Under the lock, so that a thread which has just found room missing does not sleep through it.
         let state = self.exchange.lock();
         self.exchange.aborted.store(true, Ordering::Release);
+        self.exchange.leave_queue(Phase::Cancelled);
         self.exchange.room_made(state);
     }
 }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::job::Job;
 use super::state::{End, Exchange, Phase, Reply};
-use crate::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
+use crate::base::limits::{INTERIM_HEADS_MAX, OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
 use crate::http::message::{ContentLength, Response};
 use crate::http::method::Method;
 
@@ -68,6 +68,11 @@ impl Responder {
         &self.job
     }
 
+    /// Whether somebody still waits for the request to be started.
+    pub fn is_wanted(&self) -> bool {
+        self.exchange.is_queued()
+    }
+
     /// Takes the request out of the queue. False if nobody waits for it any more: drop it then.
     pub fn start(&mut self) -> bool {
         self.exchange.leave_queue(Phase::Running) && !self.exchange.is_aborted()
@@ -104,6 +109,19 @@ impl Responder {
             announced.map_or(Promise::Open, Promise::Exact)
         };
         self.output = Output::Gathering { response, content };
+    }
+
+    /// Sends an interim head (RFC 9110 §15.2), before the response's own. Too many that nobody pulls are dropped: they
+    /// are hints.
+    pub fn send_interim(&mut self, response: Response) {
+        if !matches!(self.output, Output::Await) {
+            return;
+        }
+        let mut state = self.exchange.lock();
+        if state.interim.len() < INTERIM_HEADS_MAX {
+            state.interim.push_back(response);
+            self.exchange.ring(state);
+        }
     }
 
     /// Appends content. Waits while the loop has too much of it unsent.

@@ -77,6 +77,8 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) reply: Reply,
+    /// Interim heads that have not been pulled; they precede the reply.
+    pub(super) interim: VecDeque<Response>,
     /// Content that the loop has not pulled; none of them empty.
     chunks: VecDeque<Bytes>,
     /// What follows the chunks: small pieces, gathered. A script that flushes each byte to a client that reads nothing
@@ -161,6 +163,7 @@ impl Exchange {
             drained: Condvar::new(),
             state: Mutex::new(State {
                 reply: Reply::Await,
+                interim: VecDeque::new(),
                 chunks: VecDeque::new(),
                 tail: BytesMut::new(),
                 buffered: 0,

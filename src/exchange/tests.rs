@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::*;
-use crate::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
+use crate::base::limits::{INTERIM_HEADS_MAX, OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
 use crate::base::slab::Key;
 use crate::http::headers::{Headers, Span};
 use crate::http::message::{Peer, Request, Response, Version};
@@ -71,6 +71,7 @@ fn pulled(handle: &mut Handle) -> Vec<String> {
     let mut all = Vec::new();
     loop {
         let (word, more) = match handle.poll() {
+            Pull::Interim(response) => (format!("interim {}", response.status.code()), true),
             Pull::Head(response, length) => (format!("{} {length:?}", response.status.code()), true),
             Pull::Content(bytes) if bytes.len() > 20 => (format!("{} bytes", bytes.len()), true),
             Pull::Content(bytes) => (String::from_utf8(bytes.to_vec()).unwrap(), true),
@@ -200,6 +201,23 @@ fn a_streamed_response_keeps_the_length_that_it_announced() {
 }
 
 #[test]
+fn interim_heads_precede_the_head_and_are_bounded() {
+    let mut p = pair(Method::Get);
+    let hint = || Response::new(Status::from_code(103).unwrap());
+    p.responder.send_interim(hint());
+    assert!(rung(&p.bell).is_some());
+    assert_eq!(pulled(&mut p.handle), ["interim 103", "pending"]);
+    (0..1000).for_each(|_| p.responder.send_interim(hint()));
+    p.responder.send_head(head(&[]));
+    p.responder.send_interim(hint());
+    p.responder.write(b"content").unwrap();
+    p.responder.complete();
+    let mut expected = vec!["interim 103"; INTERIM_HEADS_MAX];
+    expected.extend(["200 Exact(7)", "content", "end"]);
+    assert_eq!(pulled(&mut p.handle), expected);
+}
+
+#[test]
 fn php_waits_for_room_and_memory_stays_bounded() {
     let mut p = pair(Method::Get);
     let total = 40 * OUTPUT_BLOCK_BYTES;
@@ -219,7 +237,7 @@ fn php_waits_for_room_and_memory_stays_bounded() {
             Pull::Content(bytes) => seen += bytes.len(),
             Pull::End => break,
             Pull::Failed => panic!("the response failed"),
-            Pull::Head(..) => {}
+            Pull::Interim(_) | Pull::Head(..) => {}
             Pull::Pending => thread::yield_now(),
         }
     }

@@ -33,6 +33,10 @@ pub struct Connection<S = Transport> {
     out: SendQueue,
     readable: bool,
     writable: bool,
+    /// Bytes that the kernel has taken from us.
+    written: u64,
+    /// Those of them that the peer had taken when it was last asked.
+    taken: u64,
     /// The peer has closed its side, though what it sent before may not have been read.
     peer_closed: bool,
     /// What the peer sent has been read to its end.
@@ -86,6 +90,8 @@ impl<S: Socket> Connection<S> {
             out: SendQueue::default(),
             readable: true,
             writable: true,
+            written: 0,
+            taken: 0,
             peer_closed: false,
             ended: false,
             broken: false,
@@ -117,6 +123,12 @@ impl<S: Socket> Connection<S> {
         }
     }
 
+    /// When it will be closed for being idle, if it is idle now and the peer has sent nothing since it was looked at.
+    pub fn idle_until(&self) -> Option<Instant> {
+        let is_open = matches!(self.phase, Phase::Open) && !self.readable && self.out.is_empty();
+        self.http.idle_until().filter(|_| is_open)
+    }
+
     /// The connection has ended; logs the requests that were under way.
     pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
         self.http.abandon(log, now);
@@ -145,13 +157,18 @@ impl<S: Socket> Connection<S> {
             Ok(Received::Eof) => self.http.eof(),
             Err(_) => return Turn::Close, // a reset: the peer is gone
         }
+        if self.http.is_write_due(cx.now) {
+            self.account(cx);
+        }
         self.http.process(&mut self.inbox, &mut self.out, cx);
         if self.inbox.is_empty() {
             self.inbox = BytesMut::new();
         }
-        let before = self.out.len();
         if self.writable && !self.out.is_empty() {
-            match self.transport.send(&mut self.out) {
+            let before = self.out.len();
+            let sent = self.transport.send(&mut self.out);
+            self.written += before - self.out.len();
+            match sent {
                 Ok(Sent::Progress) => {}
                 Ok(Sent::Full) => self.writable = false,
                 Err(error) => {
@@ -162,8 +179,16 @@ impl<S: Socket> Connection<S> {
                 }
             }
         }
-        self.http.settle(&self.inbox, &self.out, self.out.len() < before, cx);
+        self.http.settle(&self.inbox, &self.out, cx);
         self.after_turn(scratch, linger_timeout, cx.now)
+    }
+
+    /// Tells what the peer has taken. What the kernel has taken from us says little: it buffers megabytes, and has room
+    /// again only when a good part of them has gone.
+    fn account(&mut self, cx: &Context<'_>) {
+        let taken = self.written.saturating_sub(self.transport.unacknowledged().unwrap_or(0));
+        self.http.took(taken.saturating_sub(self.taken), cx);
+        self.taken = taken;
     }
 
     fn after_turn(&mut self, scratch: &mut [u8], linger_timeout: Duration, now: Instant) -> Turn {

@@ -3,41 +3,38 @@
 //! A turn is always *collect, read, think, write*: events, bells and timers only schedule connections; each scheduled
 //! connection then has one turn. The number of loops is an integer in the configuration.
 
+mod accept;
+
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::admission::{Addresses, Place, Reserve};
 use super::clock::Clock;
 use super::connection::{Connection, Readiness, Turn};
 use super::log_sink::LogSink;
 use super::spool::TemporaryFiles;
-use super::transport::Transport;
-use crate::base::limits::{ACCEPT_BUDGET, READ_BUDGET};
+use crate::base::limits::READ_BUDGET;
 use crate::base::slab::{Key, Slab};
-use crate::base::sys::socket;
 use crate::base::timer::Wheel;
 use crate::exchange::{Bell, Dispatch, News};
-use crate::http::message::Peer;
-use crate::http1::{Http1, Http1Options};
-use crate::protocol::Protocol;
+use crate::http1::Http1Options;
 use crate::service::access_log::{self, AccessLog};
 use crate::service::context::{self, Context, Exchanges};
-use crate::service::http::Http;
 use crate::site::disk::Disk;
 use crate::site::router::Router;
 
 const WAKER: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
-/// How long accepting rests when the process has no file descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What all loops share, read-only.
 pub struct Shared {
@@ -47,6 +44,8 @@ pub struct Shared {
     pub router: Router,
     /// The way to PHP.
     pub dispatch: Arc<dyn Dispatch>,
+    /// Who is connected, if it is counted.
+    pub addresses: Arc<Addresses>,
     /// How requests are logged, and where to.
     pub access_log: Option<(access_log::Format, Arc<LogSink>)>,
 }
@@ -67,8 +66,10 @@ pub struct Options {
     pub http: context::Options,
     /// Of the HTTP/1 parser.
     pub http1: Http1Options,
-    /// Open connections of one loop. At the limit no more are accepted; they wait in the kernel's queue.
+    /// Open connections of one loop. At the limit idle ones make room; without any, new ones wait in the kernel's queue.
     pub connections_max: usize,
+    /// Open connections of one address in all loops; 0 for any number.
+    pub connections_per_address_max: usize,
     /// Requests of one loop that PHP may be busy with.
     pub in_flight_max: usize,
     /// How long a half-closed connection is drained.
@@ -81,7 +82,22 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Remote {
     phase: Arc<AtomicU8>,
+    replacement: Arc<Replacement>,
     waker: Arc<Waker>,
+}
+
+/// What a loop is to serve instead of what it serves.
+#[derive(Default)]
+struct Replacement {
+    /// There is something.
+    is_ready: AtomicBool,
+    with: Mutex<Option<(Arc<Shared>, Disks)>>,
+}
+
+impl fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replacement").field("is_ready", &self.is_ready).finish_non_exhaustive()
+    }
 }
 
 /// How far a loop is on its way to the end. Only ever increases.
@@ -107,8 +123,21 @@ impl Remote {
         self.enter(Phase::Stopping);
     }
 
+    /// Serves this from the next turn on. Connections stay open; a request that is under way ends as it began. The
+    /// number of requests that PHP may be busy with stays as it is.
+    pub fn replace(&self, shared: Arc<Shared>, disks: Disks) {
+        // Nothing panics while it holds the lock.
+        *self.replacement.with.lock().unwrap_or_else(PoisonError::into_inner) = Some((shared, disks));
+        self.replacement.is_ready.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
     fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("cannot wake an event loop: {error}");
         }
@@ -126,7 +155,11 @@ pub struct EventLoop {
     bell: Arc<Bell>,
     clock: Clock,
     scratch: Box<[u8]>,
+    /// There is no file descriptor to be had before.
     accept_paused_until: Option<Instant>,
+    /// There is no room and nobody to make it; not looked again before.
+    crowded_until: Option<Instant>,
+    reserve: Reserve,
     disk: Disk,
     internal_disks: Vec<Disk>,
     spool: TemporaryFiles,
@@ -147,6 +180,8 @@ struct Listener {
 
 struct Slot {
     connection: Connection,
+    /// Given back with the connection.
+    _place: Option<Place>,
     /// It stands in the run queue.
     scheduled: bool,
     /// When the wheel will look at it.
@@ -158,7 +193,11 @@ impl EventLoop {
     pub fn new(listeners: Vec<std::net::TcpListener>, disks: Disks, shared: Arc<Shared>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let remote = Remote { phase: Arc::new(AtomicU8::new(Phase::Running as u8)), waker: Arc::clone(&waker) };
+        let remote = Remote {
+            phase: Arc::new(AtomicU8::new(Phase::Running as u8)),
+            replacement: Arc::default(),
+            waker: Arc::clone(&waker),
+        };
         let wake = move || {
             if let Err(error) = waker.wake() {
                 log::error!("cannot wake an event loop: {error}");
@@ -177,6 +216,8 @@ impl EventLoop {
             clock,
             scratch: vec![0; READ_BUDGET].into_boxed_slice(),
             accept_paused_until: None,
+            crowded_until: None,
+            reserve: Reserve::new(),
             disk: disks.root,
             internal_disks: disks.internal,
             spool: TemporaryFiles { directory: shared.options.temp_dir.clone() },
@@ -208,6 +249,9 @@ impl EventLoop {
                 phase if phase == Phase::Stopping as u8 => break,
                 phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
                 _ => {}
+            }
+            if self.remote.replacement.is_ready.load(Ordering::Relaxed) {
+                self.replace();
             }
             self.accept()?;
             for _ in 0..self.run_queue.len() {
@@ -257,8 +301,9 @@ impl EventLoop {
         } else {
             let log = self.access_log.as_ref().and_then(AccessLog::deadline);
             let disks = self.internal_disks.iter().map(Disk::deadline);
-            let others = [self.wheel.next_timeout(), self.accept_paused_until, self.disk.deadline(), log];
-            let next = others.into_iter().chain(disks).flatten().min();
+            let pauses = [self.accept_paused_until, self.crowded_until];
+            let others = [self.wheel.next_timeout(), self.disk.deadline(), log];
+            let next = others.into_iter().chain(pauses).chain(disks).flatten().min();
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
         let polled = self.poll.poll(events, timeout);
@@ -283,7 +328,9 @@ impl EventLoop {
         for key in due.drain(..) {
             self.on_timer(key);
         }
-        self.accept_paused_until = self.accept_paused_until.filter(|until| *until > self.clock.now);
+        for pause in [&mut self.accept_paused_until, &mut self.crowded_until] {
+            *pause = pause.filter(|until| *until > self.clock.now);
+        }
         Ok(())
     }
 
@@ -370,67 +417,20 @@ impl EventLoop {
         }
     }
 
-    /// Whether connections may be waiting that we would take now.
-    fn may_accept(&self) -> bool {
-        self.slots.len() < self.shared.options.connections_max
-            && self.accept_paused_until.is_none()
-            && self.listeners.iter().any(|listener| listener.ready)
-    }
-
-    fn accept(&mut self) -> io::Result<()> {
-        let mut index = 0;
-        let mut budget = ACCEPT_BUDGET;
-        while budget > 0 && self.may_accept() && index < self.listeners.len() {
-            let listener = &mut self.listeners[index];
-            if !listener.ready {
-                index += 1;
-                continue;
-            }
-            budget -= 1;
-            match listener.socket.accept() {
-                Ok((stream, remote)) => {
-                    let local = listener.local;
-                    if let Err(error) = self.open(stream, remote, local) {
-                        log::warn!("cannot take a connection: {error}");
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
-                Err(error) if socket::is_exhausted(&error) => {
-                    log::error!("cannot accept connections for a moment: {error}");
-                    self.disk.shed();
-                    self.internal_disks.iter_mut().for_each(Disk::shed);
-                    self.accept_paused_until = Some(self.clock.now + ACCEPT_PAUSE);
-                }
-                // The connection died in the queue (accept(2) lists these); the next one may be well.
-                Err(error) if socket::is_passing(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, stream: TcpStream, remote: SocketAddr, local: Option<SocketAddr>) -> io::Result<()> {
-        let local = local.map_or_else(|| stream.local_addr(), Ok)?;
-        let peer = Peer { remote, local, secure: false };
-        let options = &self.shared.options.http1;
-        let key = self.slots.insert_with(|key| {
-            let http = Http::new(Protocol::Http1(Http1::new(*options)), key, peer);
-            let connection = Connection::new(Transport::Tcp(stream), http);
-            Slot { connection, scheduled: false, armed: None }
-        });
-        let slot = self.slots.get_mut(key).expect("it was just inserted");
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let source = slot.connection.transport().source();
-        if let Err(error) = self.poll.registry().register(source, Token(key.to_bits()), interest) {
-            self.slots.remove(key);
-            return Err(error);
-        }
-        self.schedule(key);
-        Ok(())
+    fn replace(&mut self) {
+        self.remote.replacement.is_ready.store(false, Ordering::SeqCst);
+        let replacement = self.remote.replacement.with.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((shared, disks)) = replacement else { return };
+        self.spool.directory.clone_from(&shared.options.temp_dir);
+        self.shared = shared;
+        self.disk = disks.root;
+        self.internal_disks = disks.internal;
     }
 
     fn drain(&mut self) {
         self.draining = true;
+        // The kernel resets what still waits when the last listener of an address closes.
+        self.accept_waiting();
         self.listeners.clear();
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {

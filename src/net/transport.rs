@@ -24,6 +24,9 @@ pub trait Socket {
     /// Sends up to `len` bytes of a file range as far as there is room; zero means that the file ends early.
     fn send_file(&mut self, range: &FileRange, len: usize) -> io::Result<usize>;
 
+    /// Bytes that the kernel has taken from us and the peer's has not acknowledged.
+    fn unacknowledged(&self) -> io::Result<u64>;
+
     /// Announces that nothing more will be sent.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
@@ -120,6 +123,12 @@ impl Socket for Transport {
     fn send_file(&mut self, range: &FileRange, len: usize) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => socket::send_file(stream, &*range.file, range.offset, len),
+        }
+    }
+
+    fn unacknowledged(&self) -> io::Result<u64> {
+        match self {
+            Self::Tcp(stream) => socket::unacknowledged(stream),
         }
     }
 

@@ -24,6 +24,8 @@ use crate::site::server_vars::ServerOptions;
 /// PHP measures its stack limit against the thread's stack (`zend.max_allowed_stack_size`); 8 MiB is what a main
 /// thread has. Only what is used takes memory.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
+/// Between two searches of a full queue, which take some 50 µs at its default length.
+const PURGE_INTERVAL: Duration = Duration::from_millis(10);
 /// Between two interrupts of a thread that does not end: its shutdown functions get so long.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -55,6 +57,8 @@ struct Shared {
     queue: Queue<Box<Responder>>,
     server: ServerOptions,
     workers: Vec<Worker>,
+    /// When the full queue was last searched for requests that nobody waits for.
+    purged_at: Mutex<Option<Instant>>,
     /// How many threads have not ended.
     alive: Mutex<usize>,
     ended: Condvar,
@@ -103,6 +107,7 @@ impl Pool {
             queue: Queue::new(options.queue_max.max(1)),
             server: options.server.clone(),
             workers,
+            purged_at: Mutex::new(None),
             alive: Mutex::new(0),
             ended: Condvar::new(),
         });
@@ -181,7 +186,10 @@ fn threads(options: &PoolOptions) -> usize {
 
 impl Dispatch for Shared {
     fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>> {
-        self.queue.push(responder)
+        self.queue.push(responder).or_else(|responder| {
+            self.purge();
+            self.queue.push(responder)
+        })
     }
 }
 
@@ -218,6 +226,17 @@ impl Shared {
             if sapi::execute(attachment, &request, responder) == Health::Unhealthy {
                 return Health::Unhealthy;
             }
+        }
+    }
+
+    /// Requests whose clients have gone hold places in a full queue: takes those out, though not at every request that
+    /// finds it full, since that would make an overload worse.
+    fn purge(&self) {
+        let now = Instant::now();
+        let mut purged_at = self.purged_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if purged_at.is_none_or(|before| now - before >= PURGE_INTERVAL) {
+            *purged_at = Some(now);
+            self.queue.retain(|responder| responder.is_wanted());
         }
     }
 

@@ -42,7 +42,7 @@ impl RequestArena {
         assert_eq!(memchr::memchr(0, path), Some(path.len() - 1), "a NUL byte in the path of a script");
         let raw = ephpm_request {
             method: pointer(vars.request_method()),
-            request_uri: pointer(vars.request_uri()),
+            request_uri: pointer(vars.php_self()),
             query_string: pointer(vars.query_string()),
             content_type: vars.content_type().map_or(ptr::null(), pointer),
             cookie: vars.cookie().map_or(ptr::null(), pointer),
@@ -154,7 +154,7 @@ mod tests {
         let job = job("/a.php?q=%20", &fields);
         let request = arena.request(&job, &ServerOptions::default());
         let raw = request.raw();
-        assert_eq!(strings(raw), "POST|/a.php?q=%20|q=%20|x/y|a=1; b=2|Basic z|/srv/a.php");
+        assert_eq!(strings(raw), "POST|/a.php|q=%20|x/y|a=1; b=2|Basic z|/srv/a.php");
         assert_eq!((raw.content_length, raw.request_time), (5, 1.5));
         assert_eq!(variable(raw, "SCRIPT_FILENAME").as_deref(), Some("/srv/a.php"));
     }
@@ -163,7 +163,7 @@ mod tests {
     fn what_is_absent_is_null_except_the_query() {
         let mut arena = RequestArena::default();
         let job = job("/", &[]);
-        assert_eq!(strings(arena.request(&job, &ServerOptions::default()).raw()), "POST|/||-|-|-|/srv/a.php");
+        assert_eq!(strings(arena.request(&job, &ServerOptions::default()).raw()), "POST|/a.php||-|-|-|/srv/a.php");
     }
 
     #[test]

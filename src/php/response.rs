@@ -34,6 +34,17 @@ pub(super) fn response<'a>(code: i32, status_line: &[u8], lines: impl Iterator<I
     response
 }
 
+/// An interim head: `code` and the lines that are there so far. None unless it is a 1xx
+/// that fits 64 KiB.
+pub(super) fn interim<'a>(code: i32, lines: impl Iterator<Item = &'a [u8]>) -> Option<Response> {
+    let status = u16::try_from(code).ok().and_then(Status::from_code).filter(|status| status.is_informational())?;
+    let mut response = Response::new(status);
+    for (name, value) in lines.filter_map(parse_field).filter(|(name, _)| !name.eq_ignore_ascii_case(b"Status")) {
+        response.headers.push(name, value).ok()?;
+    }
+    Some(response)
+}
+
 /// Name and value of a `Name: value` line.
 fn parse_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr::memchr(b':', line)?;
@@ -107,6 +118,17 @@ mod tests {
         check(302, "", &["Status: 301"], "301");
         check(410, "HTTP/1.1 410 Gone", &["Status: 404 Not Found"], "410");
         check(200, "", &["Status: nonsense"], "200");
+    }
+
+    #[test]
+    fn an_interim_head_has_the_fields_and_no_final_status() {
+        let lines: [&[u8]; 3] = [b"Link: </a.css>; rel=preload", b"Status: 404", b"invalid"];
+        let response = interim(103, lines.into_iter()).unwrap();
+        assert_eq!((response.status.code(), response.headers.len()), (103, 1));
+        assert_eq!(response.headers.get("link"), Some(&b"</a.css>; rel=preload"[..]));
+        for code in [-1, 0, 200, 404, 65_536 + 103] {
+            assert!(interim(code, lines.into_iter()).is_none());
+        }
     }
 
     #[test]

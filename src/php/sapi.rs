@@ -12,7 +12,7 @@ use php_sys::{ephpm_execute, ephpm_io, ephpm_outcome, ephpm_sapi, ephpm_str};
 
 use super::attachment::Attachment;
 use super::request::ArenaRequest;
-use super::response::response;
+use super::response::{interim, response};
 use super::slot::Slot;
 use crate::exchange::{Aborted, Responder};
 
@@ -21,6 +21,7 @@ pub(super) const CALLBACKS: ephpm_sapi = ephpm_sapi {
     ub_write: Some(ub_write),
     flush: Some(flush),
     send_headers: Some(send_headers),
+    send_interim: Some(send_interim),
     read_post: Some(read_post),
     finish_request: Some(finish_request),
     is_aborted: Some(is_aborted),
@@ -95,6 +96,16 @@ unsafe extern "C" fn send_headers(
     // SAFETY: as above, for each line.
     let lines = lines.iter().map(|line| unsafe { bytes(line) });
     responder.send_head(response(status, status_line, lines));
+}
+
+unsafe extern "C" fn send_interim(exchange: *mut c_void, status: i32, lines: *const ephpm_str, lines_len: usize) {
+    // SAFETY: the shim's promise: the exchange is ours, and all lines are there for the call.
+    let (responder, lines) = unsafe { (responder(exchange), slice::from_raw_parts(lines, lines_len)) };
+    // SAFETY: as above, for each line.
+    let lines = lines.iter().map(|line| unsafe { bytes(line) });
+    if let Some(response) = interim(status, lines) {
+        responder.send_interim(response);
+    }
 }
 
 unsafe extern "C" fn read_post(exchange: *mut c_void, buffer: *mut c_char, len: usize) -> usize {

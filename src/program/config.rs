@@ -24,7 +24,9 @@ use std::path::{Path, PathBuf};
 
 pub use assignment::Assignment;
 pub use error::{ConfigError, Origin};
-pub use settings::{AccessLog, Cache, Compression, Config, Headers, KEYS, Key, Logging, Mode, Php, Server, Unset};
+pub use settings::{
+    AccessLog, Cache, Compression, Config, Headers, KEYS, Key, Logging, Mode, Php, Process, Server, Unset,
+};
 pub use value::Value;
 
 use readers::size_text;

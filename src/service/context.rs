@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::access_log::AccessLog;
 use super::content::{CollectorOptions, Spool};
 use crate::base::limits;
+use crate::base::pace::Pace;
 use crate::exchange::{self, Bell, Dispatch, Handle, Job, Tag};
 use crate::http::date::IMF_FIXDATE_LEN;
 use crate::site::error_page::ErrorPages;
@@ -43,7 +44,7 @@ pub struct Context<'a> {
 /// Bounds and timeouts of a connection, and the operator's wishes. See the constants of [`limits`] for the meaning of
 /// the former.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "the constant of each field's name in `limits` says what it is, or the type does")]
+#[allow(missing_docs, reason = "the constants of each field's name in `limits` say what it is, or the type does")]
 pub struct Options {
     pub forwarded: forwarded::Options,
     pub headers: HeaderRules,
@@ -52,8 +53,8 @@ pub struct Options {
     pub content: CollectorOptions,
     pub queue_timeout: Duration,
     pub head_timeout: Duration,
-    pub content_timeout: Duration,
-    pub write_timeout: Duration,
+    pub content_pace: Pace,
+    pub write_pace: Pace,
     pub keep_alive_timeout: Duration,
     pub files: static_files::Options,
     pub compression: Arc<compression::Options>,
@@ -69,8 +70,8 @@ impl Default for Options {
             content: CollectorOptions::default(),
             queue_timeout: limits::QUEUE_TIMEOUT,
             head_timeout: limits::HEAD_TIMEOUT,
-            content_timeout: limits::CONTENT_TIMEOUT,
-            write_timeout: limits::WRITE_TIMEOUT,
+            content_pace: Pace { timeout: limits::CONTENT_TIMEOUT, rate_min: limits::CONTENT_RATE_MIN },
+            write_pace: Pace { timeout: limits::WRITE_TIMEOUT, rate_min: limits::WRITE_RATE_MIN },
             keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
             files: static_files::Options::default(),
             compression: Arc::default(),

@@ -22,7 +22,7 @@ use crate::base::send_queue::SendQueue;
 use crate::base::slab::Key;
 use crate::base::timer::Timers;
 use crate::exchange::{Handle, Job, Pull, Script, Tag};
-use crate::http::message::{Peer, Request, Response};
+use crate::http::message::{ContentLength, Peer, Request, Response};
 use crate::http::peer_error::PeerError;
 use crate::http::status::Status;
 use crate::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
@@ -140,15 +140,14 @@ impl Http {
         }
     }
 
-    /// Sets the timers after a turn in which the peer took something (`progress`) or not.
-    pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, progress: bool, cx: &mut Context<'_>) {
+    /// Sets the timers after a turn.
+    pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, cx: &mut Context<'_>) {
         self.journal.sent(self.queued - out.len(), cx);
         self.queued = out.len();
-        if progress || out.is_empty() {
+        if out.is_empty() {
             self.timers.clear(Timer::Write as usize);
-        }
-        if !out.is_empty() {
-            self.timers.set_once(Timer::Write as usize, || cx.now + cx.options.write_timeout);
+        } else {
+            self.timers.set_once(Timer::Write as usize, || cx.options.write_pace.begin(cx.now));
         }
         let awaiting = self.protocol.awaiting(inbox);
         for (timer, applies, timeout) in [
@@ -158,7 +157,7 @@ impl Http {
             (
                 Timer::Content as usize,
                 matches!(awaiting, Awaiting::Content | Awaiting::Discard),
-                cx.options.content_timeout,
+                cx.options.content_pace.timeout,
             ),
         ] {
             if applies {
@@ -172,6 +171,24 @@ impl Http {
     /// When [`process`](Self::process) must be called again if nothing else happens.
     pub fn deadline(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// Whether the peer is to be cut in [`process`](Self::process) unless [`took`](Self::took) says otherwise.
+    pub fn is_write_due(&self, now: Instant) -> bool {
+        self.timers.get(Timer::Write as usize).is_some_and(|deadline| deadline <= now)
+    }
+
+    /// So many bytes of what was sent have reached the peer since this was last told.
+    pub fn took(&mut self, bytes: u64, cx: &Context<'_>) {
+        if let Some(deadline) = self.timers.get(Timer::Write as usize) {
+            self.timers.set(Timer::Write as usize, cx.options.write_pace.advance(deadline, bytes, cx.now));
+        }
+    }
+
+    /// When the connection will be closed for having no request under way, if it has none: the earlier, the longer it
+    /// has been idle.
+    pub fn idle_until(&self) -> Option<Instant> {
+        self.timers.get(Timer::KeepAlive as usize)
     }
 
     /// Whether received bytes are welcome.
@@ -293,7 +310,9 @@ impl Http {
     }
 
     fn on_content(&mut self, id: StreamId, bytes: &Bytes, out: &mut SendQueue, cx: &mut Context<'_>) {
-        self.timers.set(Timer::Content as usize, cx.now + cx.options.content_timeout);
+        let pace = cx.options.content_pace;
+        let deadline = self.timers.get(Timer::Content as usize).unwrap_or_else(|| pace.begin(cx.now));
+        self.timers.set(Timer::Content as usize, pace.advance(deadline, bytes.len() as u64, cx.now));
         // Content of a request that has been answered already matches no stream.
         let Some(index) = self.streams.iter().position(|stream| stream.reply.id == id) else { return };
         let State::Content { collector, .. } = &mut self.streams[index].state else { return };
@@ -377,6 +396,11 @@ impl Http {
                 Pull::Pending => {
                     send_ready(reply, protocol, compression.flush(), out, cx);
                     return true;
+                }
+                Pull::Interim(mut response) => {
+                    internal_files::FIELDS.iter().for_each(|name| response.headers.remove(name));
+                    protocol.send_response(reply.id, response, ContentLength::Unknown, cx.date, out);
+                    continue;
                 }
                 Pull::Head(mut response, length) => {
                     match refusal {

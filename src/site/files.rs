@@ -94,7 +94,7 @@ pub enum Stored {
 }
 
 /// What is told about a file (RFC 9110 §8), rendered once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Metadata {
     /// The length in bytes.
     pub len: u64,
@@ -138,7 +138,8 @@ impl OpenFile {
             modified_seconds,
             last_modified: date::format(modified_seconds),
             etag: format!("\"{modified_seconds:x}.{nanos:x}-{len:x}-{}\"", coding.name()),
-            ..self.coded(coding)
+            coding: Some(coding),
+            ..Metadata::clone(&self.metadata)
         };
         Self { content, metadata: Arc::new(metadata), offer: Offer::default() }
     }
@@ -149,22 +150,10 @@ impl OpenFile {
         let metadata = Metadata {
             len: content.len() as u64,
             etag: format!("W/{opaque}-{}\"", coding.name()),
-            ..self.coded(coding)
+            coding: Some(coding),
+            ..Metadata::clone(&self.metadata)
         };
         Self { content: Stored::Memory(content), metadata: Arc::new(metadata), offer: Offer::default() }
-    }
-
-    /// What stays the same in a coding.
-    fn coded(&self, coding: Coding) -> Metadata {
-        Metadata {
-            len: self.metadata.len,
-            modified_seconds: self.metadata.modified_seconds,
-            last_modified: self.metadata.last_modified,
-            etag: String::new(),
-            content_type: self.metadata.content_type.clone(),
-            coding: Some(coding),
-            cache_control: self.metadata.cache_control.clone(),
-        }
     }
 
     /// The same file, which can be had in these codings as well.

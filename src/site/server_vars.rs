@@ -35,11 +35,12 @@ impl Default for ServerOptions {
 /// Fills `out`, which may hold another request's variables, with those of `job`, whose content must not have been read.
 pub fn build(job: &Job, options: &ServerOptions, out: &mut ServerVars) {
     out.clear();
-    // The first four stand where the accessors of `ServerVars` look for them.
+    // The first five stand where the accessors of `ServerVars` look for them.
     out.push(b"REQUEST_METHOD", job.request.method.as_str().as_bytes());
     out.push(b"REQUEST_URI", job.request.target());
     out.push(b"QUERY_STRING", job.request.query().unwrap_or(b""));
     out.push_parts(b"SCRIPT_FILENAME", &[&job.script.document_root, &job.script.name]);
+    out.push_parts(b"PHP_SELF", &[&job.script.name, &job.script.path_info]);
     push_script(job, out);
     push_server(job, options, out);
     push_content(job, out);
@@ -51,7 +52,6 @@ fn push_script(job: &Job, out: &mut ServerVars) {
     out.push(b"DOCUMENT_ROOT", &script.document_root);
     out.push(b"DOCUMENT_URI", &script.name);
     out.push(b"SCRIPT_NAME", &script.name);
-    out.push_parts(b"PHP_SELF", &[&script.name, &script.path_info]);
     out.push(b"PATH_INFO", &script.path_info);
     if !script.path_info.is_empty() {
         out.push_parts(b"PATH_TRANSLATED", &[&script.document_root, &script.path_info]);

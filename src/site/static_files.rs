@@ -61,16 +61,18 @@ pub fn answer(
         false => offer.codings,
     };
     let headers = &request.headers;
-    let coded = match choose(headers, available, &options.codings) {
+    let choice = choose(headers, available, &options.codings);
+    let coded = match choice {
         Choice::Coding(coding) => files.open_coded(path, coding),
         Choice::Identity | Choice::Nothing => None,
     };
-    let mut reply = match coded {
-        Some(coded) => respond(request, &coded, options, now_seconds),
-        None if choose(headers, Codings::NONE, &[]) == Choice::Nothing => {
+    let mut reply = match (coded, choice) {
+        (Some(coded), _) => respond(request, &coded, options, now_seconds),
+        (None, Choice::Identity) => respond(request, &file, options, now_seconds),
+        (None, _) if choose(headers, Codings::NONE, &[]) == Choice::Nothing => {
             without_content(Response::new(Status::NOT_ACCEPTABLE))
         }
-        None => respond(request, &file, options, now_seconds),
+        (None, _) => respond(request, &file, options, now_seconds),
     };
     reply.response.headers.add("Vary", b"Accept-Encoding");
     Ok(reply)

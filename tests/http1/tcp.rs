@@ -5,7 +5,7 @@
 //! so of an error its head counts. A connection that stays open proves to be in sync by one request more, and one that
 //! lingers by taking what is still sent to it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -117,6 +117,8 @@ impl Server {
             http: context::Options::default(),
             http1: http1_options(case),
             connections_max: 10,
+
+            connections_per_address_max: 0,
             in_flight_max: 10,
             linger_timeout: PATIENCE,
             temp_dir: root.clone(),
@@ -124,9 +126,12 @@ impl Server {
         let router = Router::new(router::Options::new(root.to_str().unwrap().as_bytes()));
         let root_disk = Disk::new(&root, disk::Options::default(), Instant::now()).unwrap();
         let disks = Disks { root: root_disk, internal: Vec::new() };
-        let event_loop =
-            EventLoop::new(vec![listener], disks, Arc::new(Shared { options, router, dispatch, access_log: None }))
-                .unwrap();
+        let event_loop = EventLoop::new(
+            vec![listener],
+            disks,
+            Arc::new(Shared { options, router, dispatch, addresses: Arc::default(), access_log: None }),
+        )
+        .unwrap();
         let remote = event_loop.remote();
         Self { address, application, remote, thread: Some(thread::spawn(move || event_loop.run())) }
     }
@@ -228,8 +233,12 @@ impl Client {
         Self { stream, pending: Vec::new() }
     }
 
+    /// Sends what the server may not want any more: it closes after an error, and what it said is read all the same.
     fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        match self.stream.write_all(bytes) {
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+            result => result.unwrap(),
+        }
     }
 
     /// Reads what must come: responses, one after another.
@@ -313,7 +322,7 @@ impl Client {
 
     fn expect_reset(&mut self) -> Result<(), String> {
         match self.stream.read_to_end(&mut Vec::new()) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
             other => Err(format!("  {other:?} instead of a reset")),
         }
     }

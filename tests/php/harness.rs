@@ -40,6 +40,8 @@ pub(crate) fn pool_options(threads: usize) -> PoolOptions {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The statuses of the interim heads before it.
+    pub(crate) interim: Vec<u16>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) length: Option<ContentLength>,
     pub(crate) body: Vec<u8>,
@@ -184,6 +186,7 @@ impl Exchange {
         let mut answer = Answer::default();
         loop {
             match self.pull() {
+                Pull::Interim(response) => answer.interim.push(response.status.code()),
                 Pull::Head(response, length) => {
                     answer.status = response.status.code();
                     answer.length = Some(length);

@@ -179,7 +179,6 @@ impl Connection<'_> {
             access_log: self.access_log.as_mut(),
         };
         self.http.process(&mut self.inbox, &mut self.out, &mut context);
-        let mut taken = 0;
         while !self.out.is_empty() && self.takes != Some(0) {
             let mut slices = [std::io::IoSlice::new(&[]); 16];
             let filled = self.out.slices(&mut slices);
@@ -189,10 +188,9 @@ impl Connection<'_> {
                 *takes -= bytes.len() as u64;
             }
             self.out.advance(bytes.len() as u64);
-            taken += bytes.len();
             self.output.extend(bytes);
         }
-        self.http.settle(&self.inbox, &self.out, taken > 0, &mut context);
+        self.http.settle(&self.inbox, &self.out, &mut context);
     }
 }
 

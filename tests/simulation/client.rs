@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ephpm::base::limits::{KEEP_ALIVE_TIMEOUT, WRITE_TIMEOUT};
+use ephpm::base::limits::{KEEP_ALIVE_TIMEOUT, WRITE_RATE_MIN, WRITE_TIMEOUT};
 use ephpm::http::method::Method;
 
 use super::php::SimPhp;
@@ -231,7 +231,8 @@ impl Client {
             return;
         }
         let closed_at = wire.dropped.expect("the server has ended every connection");
-        if closed_at - wire.last_written >= WRITE_TIMEOUT && self.plan.reads_slowly() {
+        let has_stalled = closed_at - wire.last_written >= WRITE_TIMEOUT && self.plan.reads_slowly();
+        if has_stalled || self.plan.may_read_too_slowly(wire.room) {
             return;
         }
         // It sent the next request to a server that had just closed for being idle.
@@ -320,6 +321,13 @@ impl fmt::Debug for Client {
 impl Plan {
     fn writes_slowly(&self) -> bool {
         !self.write_pause.is_zero() || matches!(self.fault, Fault::Stops(_))
+    }
+
+    /// Whether so little is read at a time, and so seldom, that it may come to less than what is demanded.
+    fn may_read_too_slowly(&self, room: usize) -> bool {
+        // Half of the most on average, and not always that.
+        let bytes = self.read_max.min(room) as u128 / 4;
+        bytes * 1000 < u128::from(WRITE_RATE_MIN) * self.read_pause.as_millis()
     }
 
     fn reads_slowly(&self) -> bool {

@@ -21,7 +21,7 @@ pub(crate) struct Wire {
     to_server: VecDeque<u8>,
     to_client: VecDeque<u8>,
     /// Room of `to_client`, and of `to_server`.
-    room: usize,
+    pub(crate) room: usize,
     client_closed: bool,
     /// The connection is gone: a reset came from either side.
     broken: bool,
@@ -205,6 +205,10 @@ impl Socket for SimSocket {
         let mut bytes = vec![0; len];
         let n = range.file.read_at(&mut bytes, range.offset)?;
         self.0.borrow_mut().write(&bytes[..n])
+    }
+
+    fn unacknowledged(&self) -> io::Result<u64> {
+        Ok(self.0.borrow().to_client.len() as u64)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {

@@ -25,5 +25,5 @@ pub(crate) use connection::{Connection, Incoming};
 pub(crate) use form::{Multipart, form_encode};
 pub(crate) use json::Json;
 pub(crate) use message::{Headers, Request, Response};
-pub(crate) use server::Server;
+pub(crate) use server::{Builder, Server, free_address};
 pub(crate) use temporary::{TemporaryDirectory, copy_tree};

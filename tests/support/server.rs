@@ -36,24 +36,29 @@ pub(crate) struct Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Builder {
     document_root: PathBuf,
+    /// Unless set, a free one.
+    address: Option<SocketAddr>,
     workers: u32,
     server: Vec<String>,
     php: Vec<String>,
     ini_overrides: Vec<(String, String)>,
     sections: String,
     environment: Vec<(String, String)>,
+    files_max: Option<u32>,
 }
 
 impl Server {
     pub(crate) fn builder(document_root: impl Into<PathBuf>) -> Builder {
         Builder {
             document_root: document_root.into(),
+            address: None,
             workers: 4,
             server: Vec::new(),
             php: Vec::new(),
             ini_overrides: Vec::new(),
             sections: String::new(),
             environment: Vec::new(),
+            files_max: None,
         }
     }
 
@@ -92,6 +97,12 @@ impl Server {
     /// What the server has written so far, to stdout and stderr.
     pub(crate) fn log(&self) -> String {
         read_log(self.directory.path())
+    }
+
+    /// Writes the configuration file anew, for the server to read when it is told to.
+    #[track_caller]
+    pub(crate) fn configure(&self, builder: &Builder) {
+        self.directory.write(CONFIG_NAME, builder.toml(self.address));
     }
 
     /// Waits until the log holds `text`, for news that travel by the log alone.
@@ -144,6 +155,12 @@ impl Drop for Server {
 }
 
 impl Builder {
+    /// Where to listen, instead of on a free port.
+    pub(crate) fn at(mut self, address: SocketAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
     /// The number of PHP threads (default 4).
     pub(crate) fn workers(mut self, workers: u32) -> Self {
         self.workers = workers;
@@ -177,6 +194,12 @@ impl Builder {
     /// A variable for the environment of the server.
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// How many files the server may have open.
+    pub(crate) fn files_max(mut self, files: u32) -> Self {
+        self.files_max = Some(files);
         self
     }
 
@@ -215,14 +238,31 @@ impl Builder {
         panic!("no free port in {PORT_ATTEMPTS} attempts:\n{last_words}");
     }
 
+    /// What a server says that does not start.
+    #[track_caller]
+    pub(crate) fn start_error(self) -> String {
+        match self.try_start() {
+            Ok(server) => panic!("the server started:\n{}", server.log()),
+            Err(log) => log,
+        }
+    }
+
     /// One attempt on one port; the log of a server that ended before it was ready.
-    fn try_start(&self) -> Result<Server, String> {
-        let address = free_address();
+    pub(crate) fn try_start(&self) -> Result<Server, String> {
+        let address = self.address.unwrap_or_else(free_address);
         let directory = TemporaryDirectory::new("server");
-        let config = directory.write("ephpm.toml", self.toml(address));
+        let config = directory.write(CONFIG_NAME, self.toml(address));
         let log = File::create(directory.path().join(LOG_NAME)).expect("a new file");
         let program = std::env::var_os("EPHPM_TEST_SERVER").unwrap_or_else(|| env!("CARGO_BIN_EXE_ephpm").into());
-        let child = Command::new(&program)
+        let mut command = match self.files_max {
+            None => Command::new(&program),
+            Some(files) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("ulimit -n {files} && exec \"$0\" \"$@\"")).arg(&program);
+                shell
+            }
+        };
+        let child = command
             .arg("--config")
             .arg(config)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -249,6 +289,7 @@ impl Builder {
     }
 }
 
+const CONFIG_NAME: &str = "ephpm.toml";
 const LOG_NAME: &str = "server.log";
 
 fn read_log(directory: &Path) -> String {
@@ -256,7 +297,7 @@ fn read_log(directory: &Path) -> String {
 }
 
 /// A loopback address that nobody listened on a moment ago.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
     listener.local_addr().expect("the address of a bound socket")
 }

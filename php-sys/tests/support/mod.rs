@@ -30,6 +30,7 @@ pub(crate) struct Exchange {
 
     pub(crate) outcome: ephpm_outcome,
     pub(crate) status: i32,
+    pub(crate) interim: Vec<(i32, Vec<String>)>,
     pub(crate) status_line: String,
     pub(crate) headers: Vec<String>,
     pub(crate) body: Vec<u8>,
@@ -55,6 +56,7 @@ impl Exchange {
             read_most: usize::MAX,
             outcome: ephpm_outcome::EPHPM_OK,
             status: 0,
+            interim: Vec::new(),
             status_line: String::new(),
             headers: Vec::new(),
             body: Vec::new(),
@@ -212,7 +214,7 @@ impl Request {
         let optional = |text: &Option<String>| text.as_deref().map_or(ptr::null(), |text| strings.add(text).ptr);
         let request = ephpm_request {
             method: strings.add(exchange.method).ptr,
-            request_uri: strings.add(&uri).ptr,
+            request_uri: strings.add("/index.php").ptr,
             query_string: strings.add(&exchange.query).ptr,
             content_type: optional(&exchange.content_type),
             cookie: optional(&exchange.cookie),
@@ -299,6 +301,7 @@ pub(crate) fn start_here() -> ephpm_startup_result {
         ub_write: Some(ub_write),
         flush: Some(flush),
         send_headers: Some(send_headers),
+        send_interim: Some(send_interim),
         read_post: Some(read_post),
         finish_request: Some(finish_request),
         is_aborted: Some(is_aborted),
@@ -385,6 +388,15 @@ unsafe extern "C" fn send_headers(
         exchange.status_line = text(bytes(status_line.ptr, status_line.len));
         exchange.headers = lines.iter().map(|line| text(bytes(line.ptr, line.len))).collect();
     }
+}
+
+unsafe extern "C" fn send_interim(context: *mut c_void, status: i32, lines: *const ephpm_str, lines_len: usize) {
+    // SAFETY: what the shim promises in ephpm.h.
+    let (exchange, lines) = unsafe { (exchange(context), slice::from_raw_parts(lines, lines_len)) };
+    assert_eq!(exchange.status, 0, "an interim head after the head");
+    // SAFETY: as above, for each line.
+    let lines = lines.iter().map(|line| unsafe { text(bytes(line.ptr, line.len)) }).collect();
+    exchange.interim.push((status, lines));
 }
 
 unsafe extern "C" fn read_post(context: *mut c_void, buffer: *mut c_char, len: usize) -> usize {

@@ -1,72 +1,181 @@
-//! Signals. They are blocked in every thread and taken one at a time by the one that waits for them, so no handler
-//! ever runs and nothing has to be async-signal-safe.
+//! Signals. A handler takes note of each and wakes the one thread that waits for them; nothing else happens in it.
+//!
+//! No signal is blocked and none ignored, since both would pass through `exec` to the programs that PHP starts, which
+//! could then neither be ended by SIGTERM nor notice a broken pipe. Handlers do not pass through it.
 #![allow(unsafe_code, reason = "system calls")]
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::check;
 
-/// What the operator asks for.
+/// What the operator asks for, or this process tells itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Signal {
-    /// SIGTERM or SIGINT or SIGQUIT: stop.
+    /// SIGTERM, SIGINT or SIGQUIT: stop.
     Stop,
+    /// SIGHUP: read the configuration again.
+    Reload,
     /// SIGUSR1: open log files again.
     ReopenLogs,
+    /// SIGUSR2: start the program anew, and hand the listening sockets to it.
+    Upgrade,
+    /// The program that was started so is ready. Not a signal of the system.
+    Upgraded,
+    /// It has ended before it was. Not a signal of the system.
+    NotUpgraded,
 }
 
-const STOP: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
+/// In the order in which [`wait`] gives them when there are several.
+const ALL: [Signal; 6] =
+    [Signal::Stop, Signal::Upgraded, Signal::NotUpgraded, Signal::Reload, Signal::ReopenLogs, Signal::Upgrade];
 
-/// Blocks the signals that [`wait`] takes, in this thread and in those that it will start, and ignores SIGPIPE: a
-/// peer that is gone is an error of the write.
-pub fn block() -> io::Result<()> {
-    let set = signal_set();
-    // SAFETY: `set` is initialised; a null old set is allowed.
-    match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) } {
-        0 => {}
-        error => return Err(io::Error::from_raw_os_error(error)),
+const HANDLED: [(libc::c_int, Signal); 6] = [
+    (libc::SIGTERM, Signal::Stop),
+    (libc::SIGINT, Signal::Stop),
+    (libc::SIGQUIT, Signal::Stop),
+    (libc::SIGHUP, Signal::Reload),
+    (libc::SIGUSR1, Signal::ReopenLogs),
+    (libc::SIGUSR2, Signal::Upgrade),
+];
+
+/// A bit for each signal that has come and was not given by [`wait`] yet.
+static PENDING: AtomicU32 = AtomicU32::new(0);
+/// The eventfd that ends a wait.
+static WAKE: AtomicI32 = AtomicI32::new(-1);
+/// The process that the handlers are for. A child of PHP has them too between `fork` and `exec`.
+static PROCESS: AtomicI32 = AtomicI32::new(0);
+
+/// Installs the handlers, and unblocks whatever the parent process had blocked. A write to a peer that is gone is an
+/// error of the write (EPIPE) and nothing more. To be called before other threads start; a second call does nothing.
+pub fn install() -> io::Result<()> {
+    if WAKE.load(Ordering::SeqCst) >= 0 {
+        return Ok(());
     }
-    // SAFETY: SIG_IGN is a valid disposition and installs no handler.
-    if unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) } == libc::SIG_ERR {
-        return Err(io::Error::last_os_error());
+    // SAFETY: no pointers are passed.
+    let wake = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+    WAKE.store(wake, Ordering::SeqCst);
+    // SAFETY: no pointers are passed.
+    PROCESS.store(unsafe { libc::getpid() }, Ordering::SeqCst);
+    for (number, _) in HANDLED {
+        handle(number, take_note)?;
     }
+    handle(libc::SIGPIPE, do_nothing)?;
+    let none = empty_set();
+    // SAFETY: `none` is initialised; a null old set is allowed.
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+fn handle(number: libc::c_int, handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
+    let action = libc::sigaction {
+        sa_sigaction: handler as libc::sighandler_t,
+        sa_mask: empty_set(),
+        // System calls of PHP and of its libraries are not to fail because of a signal that is not for them.
+        sa_flags: libc::SA_RESTART,
+        sa_restorer: None,
+    };
+    // SAFETY: the action is initialised, and its handler is async-signal-safe; a null old action is allowed.
+    check(unsafe { libc::sigaction(number, &raw const action, std::ptr::null_mut()) })?;
     Ok(())
 }
 
-/// Waits for a signal, for at most `timeout`.
-pub fn wait(timeout: Option<Duration>) -> io::Result<Option<Signal>> {
-    let set = signal_set();
-    let timeout = timeout.map(|timeout| libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
-    });
-    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-    // SAFETY: the set is initialised, a null siginfo and a null timeout are allowed, and a timeout lives in this frame.
-    match check(unsafe { libc::sigtimedwait(&raw const set, std::ptr::null_mut(), timeout) }) {
-        Ok(libc::SIGUSR1) => Ok(Some(Signal::ReopenLogs)),
-        Ok(_) => Ok(Some(Signal::Stop)),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn signal_set() -> libc::sigset_t {
+fn empty_set() -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
-    // SAFETY: sigemptyset initialises the set before sigaddset and the caller use it; the numbers are valid signals.
+    // SAFETY: sigemptyset initialises the set.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        for signal in STOP {
-            libc::sigaddset(set.as_mut_ptr(), signal);
-        }
-        libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR1);
         set.assume_init()
     }
 }
 
-/// Makes [`wait`] return as if the operator had asked to stop.
-pub fn raise_stop() {
-    // SAFETY: no pointers are passed; the signal is blocked everywhere, so it only becomes pending.
-    unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+extern "C" fn do_nothing(_number: libc::c_int) {}
+
+/// Runs as a signal handler: it touches atomics and calls async-signal-safe functions only, and leaves `errno` alone.
+extern "C" fn take_note(number: libc::c_int) {
+    // SAFETY: the calls are async-signal-safe, and `errno` is this thread's own.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        if libc::getpid() == PROCESS.load(Ordering::SeqCst) {
+            for (handled, signal) in HANDLED {
+                if handled == number {
+                    raise(signal);
+                }
+            }
+        } else {
+            // A child that has not reached its `exec`: what ends the program that it is to become ends it too. The
+            // signal is blocked while its handler runs, and so arrives when this returns.
+            libc::signal(number, libc::SIG_DFL);
+            libc::raise(number);
+        }
+        *errno = before;
+    }
+}
+
+/// Makes [`wait`] return this signal.
+pub fn raise(signal: Signal) {
+    PENDING.fetch_or(1 << signal as u8, Ordering::SeqCst);
+    let one = 1u64;
+    // SAFETY: eight bytes are read from `one`. It cannot block, and a counter that is full wakes all the same.
+    unsafe { libc::write(WAKE.load(Ordering::SeqCst), (&raw const one).cast(), size_of::<u64>()) };
+}
+
+/// Waits for a signal, for at most `timeout`. For one thread.
+pub fn wait(timeout: Option<Duration>) -> io::Result<Option<Signal>> {
+    if let Some(signal) = take() {
+        return Ok(Some(signal));
+    }
+    let wake = WAKE.load(Ordering::SeqCst);
+    let mut entry = libc::pollfd { fd: wake, events: libc::POLLIN, revents: 0 };
+    // Rounded up, so that a wait for less than a millisecond does not spin.
+    let millis = timeout.map_or(-1, |timeout| {
+        libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
+    });
+    // SAFETY: one entry is passed, which outlives the call.
+    match check(unsafe { libc::poll(&raw mut entry, 1, millis) }) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+        _ => {}
+    }
+    let mut count = 0u64;
+    // SAFETY: eight bytes are written to `count`; nothing is, and it does not block, when the counter is zero.
+    unsafe { libc::read(wake, (&raw mut count).cast(), size_of::<u64>()) };
+    Ok(take())
+}
+
+/// The first of the pending signals. The bit is set before the eventfd is written, so none is missed.
+fn take() -> Option<Signal> {
+    let is_pending = |signal: &&Signal| {
+        let bit = 1 << **signal as u8;
+        PENDING.fetch_and(!bit, Ordering::SeqCst) & bit != 0
+    };
+    ALL.iter().find(is_pending).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_signal_is_given_once_and_stop_first() {
+        install().unwrap();
+        assert_eq!(wait(Some(Duration::ZERO)).unwrap(), None);
+        // To this thread: the harness's own are not to be disturbed.
+        for number in [libc::SIGUSR2, libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGPIPE] {
+            // SAFETY: no pointers are passed.
+            assert_eq!(unsafe { libc::raise(number) }, 0);
+        }
+        let mut given = Vec::new();
+        while let Some(signal) = wait(Some(Duration::ZERO)).unwrap() {
+            given.push(signal);
+        }
+        assert_eq!(given, [Signal::Stop, Signal::Reload, Signal::Upgrade]);
+        raise(Signal::Upgraded);
+        assert_eq!(wait(None).unwrap(), Some(Signal::Upgraded));
+    }
 }

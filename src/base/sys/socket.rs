@@ -129,6 +129,21 @@ pub fn send_file(socket: &impl AsRawFd, file: &impl AsRawFd, offset: u64, len: u
         .map(|sent| sent as usize)
 }
 
+/// Whether there is something to read, or for a listening socket to accept.
+pub fn is_readable(socket: &impl AsRawFd) -> bool {
+    let mut entry = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry is passed, which outlives the call.
+    unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
+}
+
+/// Bytes in a TCP socket's send queue: those that the peer has not acknowledged, sent or not.
+pub fn unacknowledged(socket: &impl AsRawFd) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ (tcp(7), by the number that it shares with TIOCOUTQ) writes an int.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) })?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -163,7 +178,9 @@ mod tests {
     fn slices_and_file_ranges_arrive_in_order() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(is_readable(&listener));
         let (server, _) = listener.accept().unwrap();
+        assert!(!is_readable(&listener));
         let path = std::env::temp_dir().join(format!("ephpm-socket-{}", std::process::id()));
         std::fs::write(&path, b"0123456789").unwrap();
         let file = std::fs::File::open(&path).unwrap();
@@ -172,6 +189,7 @@ mod tests {
         assert_eq!(send_file(&server, &file, 4, 3).unwrap(), 3);
         assert_eq!(send_file(&server, &file, 10, 3).unwrap(), 0);
         assert_eq!(send(&server, &[IoSlice::new(b"z")], false).unwrap(), 1);
+        assert!(unacknowledged(&server).unwrap() <= 7);
         drop(server);
         let mut all = String::new();
         client.read_to_string(&mut all).unwrap();

@@ -227,13 +227,28 @@ pub(super) fn file_names() -> impl Fn(&Value, &Path) -> Read<Vec<String>> {
     }
 }
 
-/// Yes or no.
+/// True or false.
 pub(super) fn boolean() -> impl Fn(&Value, &Path) -> Read<bool> {
     |value, _| match value {
         Value::Boolean(flag) => Ok(*flag),
         Value::Text(text) if text == "true" => Ok(true),
         Value::Text(text) if text == "false" => Ok(false),
         _ => Err(value.instead_of("true or false")),
+    }
+}
+
+/// The name or the number of a user or a group.
+pub(super) fn account() -> impl Fn(&Value, &Path) -> Read<Option<String>> {
+    |value, _| {
+        let text = match value {
+            Value::Integer(number) => number.to_string(),
+            other => other.str().unwrap_or_default().to_owned(),
+        };
+        let is_name = !text.is_empty() && !text.starts_with('-') && !text.contains([':', '\0', '\n']);
+        Some(text)
+            .filter(|_| is_name)
+            .map(Some)
+            .ok_or_else(|| value.instead_of("a name such as \"www-data\", or a number"))
     }
 }
 

@@ -14,7 +14,7 @@ use log::LevelFilter;
 
 use super::nearest::nearest;
 use super::readers::{
-    boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links, listen,
+    account, boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links, listen,
     media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, workers,
 };
 use super::request_readers::{
@@ -67,9 +67,14 @@ settings! {
         /// How long a request may wait for a PHP thread before it is answered 503: 1 ms to 24 h.
         /// Default: 30 s.
         queue_timeout: Duration = timeout(), "30s";
-        /// Connections open at once in each event loop; beyond, new ones are not accepted until
-        /// one closes: 1 to 1,000,000. Default: 10,000.
+        /// Connections open at once in each event loop: 1 to 1,000,000. Beyond, the one that has
+        /// been idle for longest makes room, and while none is idle new ones wait. No more than
+        /// the limit on open files allows. Default: 10,000.
         connections_max: usize = integer(1, 1_000_000), "10000";
+        /// Connections open at once from one address, or one /64 network of IPv6; one more is
+        /// answered 503 and closed. 0 is without limit: 0 to 1,000,000. Default: 0, since many
+        /// people may share an address.
+        connections_per_address_max: usize = integer(0, 1_000_000), "0";
         /// Bytes of a request's head, request line and fields together; a longer one is answered
         /// 431: 1 KiB to 64 KiB less one. Must be greater than `target_bytes_max`. Default:
         /// 32 KiB.
@@ -93,9 +98,15 @@ settings! {
         head_timeout: Duration = timeout(), "10s";
         /// How long a peer may pause while it sends content; then 408: 1 ms to 24 h. Default: 30 s.
         content_timeout: Duration = timeout(), "30s";
+        /// Bytes of content a second that a peer must send: one that is slower uses up
+        /// `content_timeout` as if it paused. 0 is any rate: 0 to 1 MiB. Default: 500.
+        content_rate_min: u64 = size(0, 1 << 20), "500";
         /// How long a peer may take nothing of what we send; then the connection is closed: 1 ms
         /// to 24 h. Default: 30 s.
         write_timeout: Duration = timeout(), "30s";
+        /// Bytes of a response a second that a peer must take: one that is slower uses up
+        /// `write_timeout` as if it took nothing. 0 is any rate: 0 to 1 MiB. Default: 1000.
+        write_rate_min: u64 = size(0, 1 << 20), "1000";
         /// How long a connection may be idle between two requests: 1 ms to 24 h. Default: 60 s.
         keep_alive_timeout: Duration = timeout(), "60s";
         /// Requests on one connection, after which it is closed politely; 0 is without limit: 0 to
@@ -200,6 +211,20 @@ settings! {
         /// the file's name; `*` is anything, a slash at the end all that lies below. Default: none.
         rules: Vec<CacheRule> = cache_rules(), unset "none";
     }
+    /// `[process]`: whom the process runs as, and what it may do.
+    process: Process {
+        /// The user, by name or number, that the process becomes when its sockets are open and
+        /// before PHP starts; only root can become another. Unless set, it stays who it is.
+        user: Option<String> = account(), unset "who starts it";
+        /// The group instead of the user's own. Unless set, that and the user's other groups.
+        group: Option<String> = account(), unset "the user's";
+        /// Whether programs that PHP starts are kept from gaining privileges by being
+        /// set-user-ID or set-group-ID (`PR_SET_NO_NEW_PRIVS`). A `sendmail` may be one of these,
+        /// and then `mail()` needs `false`. Default: true.
+        no_new_privileges: bool = boolean(), "true";
+        /// Whether a crash may leave a core dump, which holds the visitors' secrets. Default: false.
+        core_dumps: bool = boolean(), "false";
+    }
     /// `[logging]`: what is logged, to standard error.
     logging: Logging {
         /// The least important level that is logged, or `off`. Default: `info`.
@@ -217,6 +242,10 @@ pub struct Key {
     /// What holds while nobody sets it.
     pub default: Unset,
     pub(super) set: Set,
+    /// Whether two configurations agree on it.
+    pub is_same: fn(&Config, &Config) -> bool,
+    /// Takes it over from one configuration to another.
+    pub copy: fn(&Config, &mut Config),
 }
 
 /// What holds while nobody sets a key.

@@ -68,6 +68,8 @@ macro_rules! settings {
                 settings!(@put config.$section.$key, value $(, $how)?);
                 Ok(())
             },
+            is_same: |one, other| one.$section.$key == other.$section.$key,
+            copy: |from, to| to.$section.$key.clone_from(&from.$section.$key),
         }, )*)*];
     };
 

@@ -26,9 +26,9 @@ struct Var {
 
 /// The places of the variables that every request has, in the order in which they are pushed.
 const REQUEST_METHOD: usize = 0;
-const REQUEST_URI: usize = 1;
 const QUERY_STRING: usize = 2;
 const SCRIPT_FILENAME: usize = 3;
+const PHP_SELF: usize = 4;
 
 impl ServerVars {
     /// No variables.
@@ -67,11 +67,6 @@ impl ServerVars {
         self.known(REQUEST_METHOD, b"REQUEST_METHOD")
     }
 
-    /// `REQUEST_URI`: the target as it was sent.
-    pub fn request_uri(&self) -> &[u8] {
-        self.known(REQUEST_URI, b"REQUEST_URI")
-    }
-
     /// `QUERY_STRING`: what follows the first `?`; empty without one.
     pub fn query_string(&self) -> &[u8] {
         self.known(QUERY_STRING, b"QUERY_STRING")
@@ -80,6 +75,11 @@ impl ServerVars {
     /// `SCRIPT_FILENAME`: the absolute path of the script.
     pub fn script_filename(&self) -> &[u8] {
         self.known(SCRIPT_FILENAME, b"SCRIPT_FILENAME")
+    }
+
+    /// `PHP_SELF`: the script's name, followed by what the target has behind it.
+    pub fn php_self(&self) -> &[u8] {
+        self.known(PHP_SELF, b"PHP_SELF")
     }
 
     /// `CONTENT_TYPE`, if it was sent.

@@ -1,0 +1,161 @@
+//! Accepting connections, and what happens when there is no room for them.
+//!
+//! Room is scarce in two ways: the loop has as many connections as it may have, or the process has no file descriptor
+//! left. In both, connections that have been idle for longest make room. When there are none, new ones wait in the
+//! kernel's queue in the first case; in the second they are refused, since nobody knows who holds the descriptors.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::{EventLoop, Slot};
+use crate::base::limits::ACCEPT_BUDGET;
+use crate::base::slab::Key;
+use crate::base::sys::socket;
+use crate::http::message::Peer;
+use crate::http1::Http1;
+use crate::net::admission::refuse;
+use crate::net::connection::Connection;
+use crate::net::transport::Transport;
+use crate::protocol::Protocol;
+use crate::service::http::Http;
+use crate::site::disk::Disk;
+
+/// How long accepting rests when there is no room and nobody makes any.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Idle connections that make room at once. Finding them takes a look at all, which is to be worth it.
+const EVICTED_MAX: usize = 32;
+
+impl EventLoop {
+    /// Whether connections may be waiting that we would take now.
+    pub(super) fn may_accept(&self) -> bool {
+        self.accept_paused_until.is_none()
+            && (self.has_room() || self.crowded_until.is_none())
+            && self.listeners.iter().any(|listener| listener.ready)
+    }
+
+    fn has_room(&self) -> bool {
+        self.slots.len() < self.shared.options.connections_max
+    }
+
+    pub(super) fn accept(&mut self) -> io::Result<()> {
+        let mut index = 0;
+        let mut budget = ACCEPT_BUDGET;
+        let mut is_exhausted = false;
+        while budget > 0 && self.may_accept() && index < self.listeners.len() {
+            if !self.listeners[index].ready {
+                index += 1;
+                continue;
+            }
+            if !self.has_room() {
+                // Nobody is to go for nothing.
+                if !socket::is_readable(&self.listeners[index].socket) {
+                    self.listeners[index].ready = false;
+                    continue;
+                }
+                if self.evict() == 0 {
+                    self.crowded_until = Some(self.clock.now + ACCEPT_PAUSE);
+                    break;
+                }
+            }
+            budget -= 1;
+            let listener = &mut self.listeners[index];
+            match listener.socket.accept() {
+                Ok((stream, remote)) => {
+                    let local = listener.local;
+                    if let Err(error) = self.open(stream, remote, local) {
+                        log::warn!("cannot take a connection: {error}");
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
+                Err(error) if socket::is_exhausted(&error) => {
+                    self.disk.shed();
+                    self.internal_disks.iter_mut().for_each(Disk::shed);
+                    // Once more, since what the disk held may be enough.
+                    if self.evict() == 0 && is_exhausted {
+                        log::error!("cannot accept connections for a moment: {error}");
+                        self.refuse_waiting(index);
+                        self.accept_paused_until = Some(self.clock.now + ACCEPT_PAUSE);
+                    }
+                    is_exhausted = true;
+                }
+                // The connection died in the queue (accept(2) lists these); the next one may be well.
+                Err(error) if socket::is_passing(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Accepts everything that waits, as far as there are file descriptors.
+    pub(super) fn accept_waiting(&mut self) {
+        for index in 0..self.listeners.len() {
+            while let Ok((stream, remote)) = self.listeners[index].socket.accept() {
+                let local = self.listeners[index].local;
+                if let Err(error) = self.open(stream, remote, local) {
+                    log::warn!("cannot take a connection: {error}");
+                }
+            }
+        }
+    }
+
+    /// Closes the connections that have been idle for longest; how many.
+    fn evict(&mut self) -> usize {
+        let idle = |(key, slot): (Key, &Slot)| slot.connection.idle_until().map(|until| (until, key));
+        let mut idle: Vec<_> = self.slots.iter().filter_map(idle).collect();
+        let count = idle.len().div_ceil(8).min(EVICTED_MAX);
+        if count < idle.len() {
+            idle.select_nth_unstable_by_key(count, |(until, _)| *until);
+        }
+        for (_, key) in &idle[..count] {
+            self.slots.remove(*key);
+        }
+        count
+    }
+
+    /// Answers those who wait that they need not, with the descriptor that was put by for it.
+    fn refuse_waiting(&mut self, index: usize) {
+        self.reserve.spend();
+        for _ in 0..ACCEPT_BUDGET {
+            match self.listeners[index].socket.accept() {
+                Ok((stream, _)) => refuse(&stream),
+                Err(_) => break,
+            }
+        }
+        self.reserve.fill();
+    }
+
+    fn open(&mut self, stream: TcpStream, remote: SocketAddr, local: Option<SocketAddr>) -> io::Result<()> {
+        let place = match self.shared.options.connections_per_address_max {
+            0 => None,
+            max => match self.shared.addresses.admit(remote.ip(), max) {
+                Some(place) => Some(place),
+                None => {
+                    log::debug!("{}: refused, since it has {max} connections", remote.ip());
+                    refuse(&stream);
+                    return Ok(());
+                }
+            },
+        };
+        let local = local.map_or_else(|| stream.local_addr(), Ok)?;
+        let peer = Peer { remote, local, secure: false };
+        let options = &self.shared.options.http1;
+        let key = self.slots.insert_with(|key| {
+            let http = Http::new(Protocol::Http1(Http1::new(*options)), key, peer);
+            let connection = Connection::new(Transport::Tcp(stream), http);
+            Slot { connection, _place: place, scheduled: false, armed: None }
+        });
+        let slot = self.slots.get_mut(key).expect("it was just inserted");
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let source = slot.connection.transport().source();
+        if let Err(error) = self.poll.registry().register(source, Token(key.to_bits()), interest) {
+            self.slots.remove(key);
+            return Err(error);
+        }
+        self.schedule(key);
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! From the configuration to the options of the layers below.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::base::pace::Pace;
+use crate::base::sys::process;
+use crate::http::encoder::Levels;
+use crate::net::event_loop::{self, Disks};
+use crate::program::config::{self, Config};
+use crate::service;
+use crate::service::content::CollectorOptions;
+use crate::site::compression;
+use crate::site::disk::{self, Disk};
+use crate::site::error_page::ErrorPages;
+use crate::site::forwarded;
+use crate::site::header_rules::HeaderRules;
+use crate::site::internal_files::{self, InternalFiles};
+use crate::site::router::{self, Router};
+use crate::site::server_vars::ServerOptions;
+use crate::site::static_files;
+
+/// What URLs mean.
+pub(super) fn router(config: &Config) -> Router {
+    Router::new(router::Options {
+        index_files: config.server.index_files.clone(),
+        deny_php: config.server.deny_php.clone(),
+        ..router::Options::new(config.server.document_root.as_os_str().as_bytes())
+    })
+}
+
+/// Bounds and timeouts of the event loops, and the operator's wishes.
+pub(super) fn loop_options(config: &Config) -> event_loop::Options {
+    let server = &config.server;
+    let compression = Arc::new(compression_options(config));
+    event_loop::Options {
+        http: service::context::Options {
+            forwarded: forwarded::Options {
+                proxies: server.trusted_proxies.clone(),
+                fields: server.forwarded_fields.clone(),
+            },
+            headers: HeaderRules {
+                rules: config.headers.set.iter().chain(&config.headers.add).cloned().collect(),
+                server: server.server_header.then_some("ePHPm"),
+            },
+            error_pages: ErrorPages { pages: server.error_pages.clone() },
+            internal_files: internal_files(config),
+            content: CollectorOptions { bytes_max: server.content_bytes_max, memory_max: server.content_memory_max },
+            queue_timeout: server.queue_timeout,
+            head_timeout: server.head_timeout,
+            content_pace: Pace { timeout: server.content_timeout, rate_min: server.content_rate_min },
+            write_pace: Pace { timeout: server.write_timeout, rate_min: server.write_rate_min },
+            keep_alive_timeout: server.keep_alive_timeout,
+            files: static_files::Options {
+                range_parts_max: server.range_parts_max,
+                codings: compression.codings.clone(),
+            },
+            compression,
+        },
+        http1: crate::http1::Http1Options {
+            head_bytes_max: server.head_bytes_max,
+            fields_max: server.fields_max,
+            target_bytes_max: server.target_bytes_max,
+            requests_max: u64::from(server.keep_alive_requests_max),
+        },
+        connections_max: connections_max(server),
+        connections_per_address_max: server.connections_per_address_max,
+        // What waits in the queue and what runs, twice: a request that PHP is done with counts until its loop has
+        // heard of it.
+        in_flight_max: 2 * (server.queue_max + server.workers),
+        linger_timeout: server.linger_timeout,
+        temp_dir: server.temp_dir.clone(),
+    }
+}
+
+/// The document root, and the directories that scripts may send files of, in the order of the configuration.
+pub(super) fn disks(config: &Config) -> io::Result<Disks> {
+    let options = disk::Options {
+        links: config.server.follow_symlinks,
+        cache_rules: Arc::new(config.cache.rules.clone().into()),
+        compression: Arc::new(compression_options(config)),
+    };
+    let open = |directory: &PathBuf, options| Disk::new(directory, options, Instant::now());
+    // What a script leaves to the server to send, the script says how to cache.
+    let of_scripts = disk::Options { cache_rules: Arc::default(), ..options.clone() };
+    let internal = config.server.internal_files.iter().map(|(_, directory)| open(directory, of_scripts.clone()));
+    let internal = internal.collect::<io::Result<_>>()?;
+    Ok(Disks { root: open(&config.server.document_root, options)?, internal })
+}
+
+fn internal_files(config: &Config) -> InternalFiles {
+    let directory = |(prefix, configured): &(String, PathBuf)| {
+        // A script may know the directory by either name.
+        let mut paths = vec![configured.clone()];
+        paths.extend(configured.canonicalize().ok().filter(|canonical| canonical != configured));
+        let paths = paths.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
+        internal_files::Directory { prefix: prefix.clone(), paths }
+    };
+    InternalFiles { directories: config.server.internal_files.iter().map(directory).collect() }
+}
+
+/// What `$_SERVER` says of the server.
+pub(super) fn server_options(config: &Config) -> ServerOptions {
+    let software = config.server.server_software.clone();
+    software.map_or_else(ServerOptions::default, |software| ServerOptions { software })
+}
+
+/// How many connections a loop may have: as many as it is allowed, if there are file descriptors for them and for the
+/// files, databases and programs of PHP.
+fn connections_max(server: &config::Server) -> usize {
+    let files = match process::raise_open_files() {
+        Ok(files) => usize::try_from(files).unwrap_or(usize::MAX),
+        Err(error) => {
+            log::warn!("cannot raise the limit on open files: {error}");
+            return server.connections_max;
+        }
+    };
+    let most = (files / 4 * 3 / server.event_loops).max(1);
+    if most < server.connections_max {
+        let wanted = server.connections_max;
+        log::warn!("server.connections_max is {most} instead of {wanted}: the limit on open files is {files}");
+    }
+    server.connections_max.min(most)
+}
+
+fn compression_options(config: &Config) -> compression::Options {
+    let section = &config.compression;
+    compression::Options {
+        enabled: section.enabled,
+        precompressed: section.precompressed,
+        codings: section.codings.clone(),
+        levels: Levels { zstd: section.zstd_level, br: section.br_level, gzip: section.gzip_level },
+        bytes_min: section.bytes_min,
+        file_bytes_max: section.file_bytes_max,
+        cache_bytes: section.cache_bytes_max,
+        types: section.types.clone(),
+    }
+}

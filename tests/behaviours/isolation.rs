@@ -1,0 +1,86 @@
+//! What one request must not leave to the next, nor share with another: sessions, environment, settings.
+
+use crate::site::{Site, get, text};
+use crate::support::Request;
+
+#[test]
+fn a_session_counts() {
+    let site = Site::start();
+    for (server, _) in site.each() {
+        for how in ["", "exit", "fatal"] {
+            let mut client = server.client();
+            for count in 0..10 {
+                let response = client.send(&get(&format!("session.php?how={how}"), count));
+                // The error comes after the head.
+                assert_eq!(text(&response, 200), format!("Count: {count} {count}"), "{how}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_do_not_meet() {
+    let site = Site::start();
+    for how in ["", "exit", "fatal"] {
+        // Odd requests have a session of their own, even ones none.
+        site.many(
+            |i| if i % 2 == 1 { get(&format!("session.php?how={how}"), i) } else { get("stranger.php", i) },
+            |i, response| match i % 2 {
+                1 => {
+                    // A client that is kept sends its cookie; its own numbers come in order.
+                    let page = response.text();
+                    assert!(page.starts_with("Count: ") && page.ends_with(&format!(" {i}")), "{page}");
+                }
+                _ => assert_eq!(text(response, 200), r#"[null,"",true,"files",null]"#),
+            },
+        );
+    }
+}
+
+#[test]
+fn a_session_handler_of_a_user_ends_with_its_request_however_that_ends() {
+    let site = Site::start();
+    for how in ["fatal", "exit", "write", "fine"] {
+        // The handler holds a lock: if one did not let go of it, the next would wait for ever.
+        site.many(
+            |i| if i % 2 == 1 { get(&format!("handler.php?how={how}"), i) } else { get("stranger.php", i) },
+            |i, response| match (i % 2, how) {
+                (1, "fatal") => assert_eq!(response.status, 500),
+                (1, "exit") => assert_eq!(text(response, 200), "exited"),
+                (1, "fine") => assert_eq!(text(response, 200), format!("handled {i}")),
+                // The output precedes the error.
+                (1, _) => assert!(response.text().starts_with(&format!("handled {i}")), "{response:?}"),
+                _ => assert_eq!(text(response, 200), r#"[null,"",true,"files",null]"#),
+            },
+        );
+    }
+}
+
+#[test]
+fn settings_of_a_request_end_with_it() {
+    let site = Site::start();
+    site.many(
+        |i| get("state.php", i),
+        |_, response| assert_eq!(text(response, 200), r#"["UTC","UTF-8",true,22527,0,null,null,null]"#),
+    );
+}
+
+/// One request at a time: `putenv()` changes the environment of the process, which threads have in common.
+#[test]
+fn the_environment_is_as_it_was_for_the_next_request() {
+    let site = Site::start();
+    for (server, _) in site.each() {
+        let mut client = server.client();
+        for i in 0..50 {
+            // Unset before; set, seen by getenv() and nowhere else; empty; unset; unset although never set; refused.
+            let expected = r#"[false,false,true,true,false,true,true,true,true,"refused"]"#;
+            assert_eq!(text(&client.send(&get("environment.php", i)), 200), expected);
+        }
+    }
+}
+
+#[test]
+fn the_environment_of_the_server_is_not_told() {
+    let site = Site::with(|builder, _| builder.environment("EPHPM_TEST_SECRET", "hunter2"));
+    site.once(&Request::get("/server.php"), |response| assert!(!text(response, 200).contains("hunter2")));
+}

@@ -1,0 +1,138 @@
+//! How requests end.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::site::{Site, get, text};
+use crate::support::Request;
+
+/// How, the status, what is written before shutdown functions, and whether destructors run.
+const ENDINGS: [(&str, u16, &str, bool); 10] = [
+    ("none", 200, " end", true),
+    ("exit", 200, " text", true),
+    ("code", 200, "", true),
+    ("exception", 500, "", true),
+    ("fatal", 500, "", true),
+    ("memory", 500, "", false),
+    ("error", 500, "", false),
+    ("parse", 500, "", true),
+    ("compile", 500, "", true),
+    ("dd", 500, "", true),
+];
+
+#[test]
+fn every_ending_has_its_status_its_shutdown_functions_and_its_destructors() {
+    let site = Site::start();
+    for (how, status, output, destructs) in ENDINGS {
+        let destructor = if destructs { " destructor" } else { "" };
+        site.many(
+            |i| get(&format!("ending.php?how={how}"), i),
+            |i, response| {
+                // What has not been sent when memory runs out is dropped.
+                let begun = if how == "memory" { String::new() } else { i.to_string() };
+                let expected = format!("{begun}{output} first second last{destructor}");
+                assert_eq!((&*response.text(), response.status), (&*expected, status), "{how}");
+            },
+        );
+    }
+}
+
+#[test]
+fn a_shutdown_function_may_still_change_the_status() {
+    let site = Site::start();
+    for how in ["none", "exit", "fatal"] {
+        site.many(
+            |i| get(&format!("ending.php?how={how}&late={}", 400 + i % 50), i),
+            |i, response| assert_eq!(u32::from(response.status), 400 + i % 50, "{how}"),
+        );
+    }
+}
+
+#[test]
+fn errors_are_shown_where_they_are_to_be_displayed() {
+    let site = Site::start();
+    for (how, words) in [
+        ("exception", "Uncaught Exception: request "),
+        ("fatal", "Call to undefined function undefined_function()"),
+        ("memory", "Allowed memory size of 134217728 bytes exhausted"),
+        ("parse", "Unclosed '{'"),
+        ("compile", "Cannot use the final modifier on an abstract"),
+    ] {
+        site.many(
+            |i| get(&format!("ending.php?display=1&how={how}"), i),
+            |i, response| {
+                let page = text(response, 200);
+                assert!(how == "memory" || page.starts_with(&i.to_string()), "{how}: {page}");
+                assert!(page.contains(words), "{how}: {page}");
+                assert!(how != "exception" || page.contains(&format!("request {i} in ")), "{page}");
+            },
+        );
+    }
+}
+
+#[test]
+fn a_script_works_on_after_the_end_of_its_response() {
+    let site = Site::start();
+    site.many(
+        |i| get("finish.php", i),
+        |i, response| {
+            assert_eq!(text(response, 200), format!("seen {i}"));
+            assert!(response.header("X-Late").is_none());
+            assert_eq!(response.header("Content-Length"), Some(&*format!("{}", format!("seen {i}").len())));
+        },
+    );
+    for (_, root) in site.each() {
+        for i in 0..=100 {
+            let done = root.join(format!("done-{i}"));
+            wait_until(|| fs::read_to_string(&done).is_ok_and(|text| !text.is_empty()));
+            assert_eq!(fs::read_to_string(&done).expect("a file"), "0 false [true,false,false] 0");
+        }
+    }
+    for log in site.stop() {
+        assert_eq!(log.matches("after the end of ").count(), 101, "{log}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_script_unless_it_ignores_that() {
+    let site = Site::start();
+    // Ignored?, finished before?, what the script sees.
+    for (ignore, finish, expected) in
+        [(0, 0, "status 1"), (1, 0, "status 1 went on"), (0, 1, "status 0 went on"), (1, 1, "status 0 went on")]
+    {
+        for (server, root) in site.each() {
+            for i in 0..10 {
+                let file = |name: &str| root.join(format!("{name}-{ignore}{finish}{i}"));
+                let mut client = server.connect();
+                let target = format!("/aborted.php?ignore={ignore}&finish={finish}&i={ignore}{finish}{i}");
+                client.write(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")).expect("sent");
+                client.read_until("here").expect("some output");
+                drop(client);
+                fs::write(file("left"), "").expect("a written file");
+                wait_until(|| file("ended").exists());
+                assert_eq!(fs::read_to_string(file("ended")).expect("a file"), expected, "{ignore} {finish}");
+            }
+            assert_eq!(text(&server.client().send(&get("hello.php", 1)), 200), "I am request 1");
+        }
+    }
+}
+
+#[test]
+fn a_method_that_nobody_knows_is_answered_and_costs_nothing() {
+    let site = Site::start();
+    for method in ["PURGE", "get", "OPTIONS", "TRACE", "CONNECT"] {
+        site.once(&Request::new(method, "/hello.php?i=1"), |response| {
+            assert!(response.status < 600);
+        });
+    }
+    site.many(|i| get("hello.php", i), |i, response| assert_eq!(text(response, 200), format!("I am request {i}")));
+}
+
+#[track_caller]
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "it never happened");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

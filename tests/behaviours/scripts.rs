@@ -1,0 +1,98 @@
+//! Running scripts at all.
+
+use crate::site::{Site, get, text};
+
+#[test]
+fn a_script_answers_with_its_output() {
+    let site = Site::start();
+    site.many(
+        |i| get("hello.php", i),
+        |i, response| {
+            assert_eq!(text(response, 200), format!("I am request {i}"));
+            assert_eq!(response.header("Content-Type"), Some("text/html; charset=UTF-8"));
+        },
+    );
+    site.once(&crate::support::Request::get("/hello.php"), |response| assert_eq!(text(response, 200), "i not set"));
+}
+
+#[test]
+fn settings_are_the_configured_ones_and_ini_set_lasts_one_request() {
+    let site = Site::with(|builder, _| builder.ini("memory_limit", "77M"));
+    site.many(
+        |i| get("ini.php?key=memory_limit", i),
+        |i, response| {
+            let third = format!("0.{}", "3".repeat(5 + (i % 7) as usize));
+            assert_eq!(text(response, 200), format!("77M 14 {third}"));
+        },
+    );
+}
+
+#[test]
+fn phpinfo_is_html() {
+    let site = Site::start();
+    site.many(
+        |i| get("info.php", i),
+        |i, response| {
+            let page = text(response, 200);
+            assert!(page.starts_with("<!DOCTYPE html") && page.contains("ePHPm"), "{page}");
+            assert!(page.contains(&format!("?i={i}<")), "no i={i} in {page}");
+        },
+    );
+}
+
+#[test]
+fn relative_paths_start_at_the_script_and_classes_load() {
+    let site = Site::start();
+    site.many(
+        |i| get("autoload.php", i),
+        |i, response| assert_eq!(text(response, 200), format!("Hello {i}, 1 library here")),
+    );
+}
+
+#[test]
+fn output_in_single_bytes_is_exact() {
+    let site = Site::start();
+    let mut expected = b"0123456789".repeat(10_000);
+    expected.extend(0..=255);
+    for (server, _) in site.each() {
+        let mut client = server.client();
+        for i in 0..20 {
+            let content = client.send(&get("bytes.php", i)).content;
+            assert!(content.strip_prefix(&expected[..]) == Some(i.to_string().as_bytes()), "{i}");
+        }
+    }
+}
+
+#[test]
+fn fibers_run() {
+    let site = Site::start();
+    site.many(
+        |i| get("fiber.php", i),
+        |i, response| assert_eq!(text(response, 200), format!("Fiber {i} resumed returned")),
+    );
+}
+
+#[test]
+fn a_preloaded_function_is_there() {
+    let site = Site::with(|builder, root| {
+        let file = root.join("preload.php");
+        // PHP preloads as root only if it is told so.
+        builder.ini("opcache.preload", file.to_str().expect("UTF-8")).ini("opcache.preload_user", "root")
+    });
+    let (server, _) = site.each().next().expect("the one with OPcache");
+    for i in 0..20 {
+        assert_eq!(text(&server.client().send(&get("preloaded.php", i)), 200), format!("I am preloaded {i}"));
+    }
+}
+
+#[test]
+fn error_log_writes_one_record() {
+    let site = Site::start();
+    site.many(|i| get("log.php", i), |_, response| assert_eq!(text(response, 200), "logged"));
+    for log in site.stop() {
+        for i in 0..=100 {
+            assert_eq!(log.matches(&format!("request {i} once")).count(), 1, "{i}\n{log}");
+            assert_eq!(log.matches(&format!("two\\nlines of {i}.")).count(), 1, "{i}\n{log}");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+<?php
+echo isset($_GET['i']) ? "I am request {$_GET['i']}" : 'i not set';

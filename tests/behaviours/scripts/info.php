@@ -1,0 +1,2 @@
+<?php
+phpinfo(INFO_VARIABLES | INFO_GENERAL);

@@ -1,0 +1,4 @@
+<?php
+abstract final class Broken {}
+function broken() {}
+function broken() {}

@@ -1,0 +1,5 @@
+<?php
+function function_of_the_library()
+{
+    return 'library';
+}

@@ -1,0 +1,3 @@
+<?php
+ksort($_REQUEST);
+echo json_encode($_REQUEST), ' ';

@@ -1,0 +1,5 @@
+<?php
+function preloaded()
+{
+    return 'I am preloaded';
+}

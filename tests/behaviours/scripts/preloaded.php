@@ -1,0 +1,2 @@
+<?php
+echo preloaded(), ' ', $_GET['i'];

@@ -1,0 +1,5 @@
+<?php
+if ($_GET['i'] % 2) {
+    require 'lib/request.php';
+}
+echo 'done';

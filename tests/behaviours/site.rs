@@ -1,0 +1,100 @@
+//! The scripts of this directory behind two servers, one with OPcache and one without.
+
+use std::path::Path;
+use std::thread;
+
+use crate::support::{Builder, Client, Request, Response, Server, TemporaryDirectory, copy_tree};
+
+/// Requests beside the one that is sent alone.
+const MANY: u32 = 100;
+const WORKERS: u32 = 4;
+
+/// Each server has a copy of the scripts of its own. Servers are declared first, so they stop first.
+pub(crate) struct Site {
+    servers: [Server; 2],
+    roots: [TemporaryDirectory; 2],
+}
+
+impl Site {
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        Self::with(|builder, _| builder)
+    }
+
+    /// With other settings, which may lie in the document root.
+    #[track_caller]
+    pub(crate) fn with(settings: impl Fn(Builder, &Path) -> Builder) -> Self {
+        let roots = [(); 2].map(|()| TemporaryDirectory::new("behaviours"));
+        let servers = [("1", &roots[0]), ("0", &roots[1])].map(|(opcache, root)| {
+            let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/behaviours/scripts");
+            copy_tree(&scripts, root.path(), "").expect("a copy of the scripts");
+            for directory in ["sessions", "uploads"] {
+                std::fs::create_dir(root.path().join(directory)).expect("a new directory");
+            }
+            let uploads = root.path().join("uploads");
+            let builder = Server::builder(root.path())
+                .ini("opcache.enable", opcache)
+                .ini("opcache.file_update_protection", "0")
+                .ini("html_errors", "0")
+                .ini("upload_tmp_dir", uploads.to_str().expect("UTF-8"));
+            settings(builder, root.path()).start()
+        });
+        Self { servers, roots }
+    }
+
+    /// Each server with its document root.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&Server, &Path)> {
+        self.servers.iter().zip(self.roots.iter().map(TemporaryDirectory::path))
+    }
+
+    /// Sends one request to each server.
+    pub(crate) fn once(&self, request: &Request, expect: impl Fn(&Response)) {
+        self.servers.iter().for_each(|server| expect(&server.client().send(request)));
+    }
+
+    /// Sends a request to each server, and then a hundred, several at a time, each with a number of its own: on
+    /// connections that are kept, and each on a new one.
+    pub(crate) fn many(&self, make: impl Fn(u32) -> Request + Sync, expect: impl Fn(u32, &Response) + Sync) {
+        for server in &self.servers {
+            expect(0, &server.client().send(&make(0)));
+            thread::scope(|scope| {
+                for worker in 0..WORKERS {
+                    let (make, expect) = (&make, &expect);
+                    scope.spawn(move || {
+                        let mut kept = server.client();
+                        let numbers = (1..=MANY).filter(|n| n % WORKERS == worker);
+                        for n in numbers {
+                            let mut new = server.client();
+                            let client: &mut Client =
+                                if (n / WORKERS).is_multiple_of(2) { &mut kept } else { &mut new };
+                            expect(n, &client.send(&make(n)));
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    /// Stops both servers; their logs.
+    #[track_caller]
+    pub(crate) fn stop(self) -> [String; 2] {
+        let Self { servers, roots: _roots } = self;
+        servers.map(|server| {
+            let (status, log) = server.stop();
+            assert!(status.success(), "{log}");
+            log
+        })
+    }
+}
+
+/// `GET` of a script that echoes the number.
+pub(crate) fn get(target: &str, i: u32) -> Request {
+    let separator = if target.contains('?') { '&' } else { '?' };
+    Request::get(&format!("/{target}{separator}i={i}"))
+}
+
+/// The content, after checking the status.
+#[track_caller]
+pub(crate) fn text(response: &Response, status: u16) -> String {
+    response.clone().expect(status).text()
+}

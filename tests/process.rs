@@ -1,0 +1,316 @@
+//! The process as the operating system and its operator see it: whom it runs as, what its children inherit, signals,
+//! listeners, limits on connections, and how one process takes over from another.
+
+#![cfg(feature = "php")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use support::{Connection, Server, TemporaryDirectory};
+
+/// A document root with these files.
+fn site(files: &[(&str, &str)]) -> TemporaryDirectory {
+    let directory = TemporaryDirectory::new("process");
+    for (name, content) in files {
+        fs::write(directory.path().join(name), content).expect("a written file");
+    }
+    directory
+}
+
+#[track_caller]
+fn wait_until(mut condition: impl FnMut() -> bool, otherwise: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{otherwise}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+#[track_caller]
+fn answer(mut connection: Connection) -> String {
+    String::from_utf8(connection.read_to_end().expect("an answer")).expect("UTF-8")
+}
+
+/// The value of a line of `/proc/PID/status`.
+#[track_caller]
+fn status_of(pid: u32, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect(name);
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn we_are_root() -> bool {
+    status_of(std::process::id(), "Uid").starts_with("0 ")
+}
+
+/// Runs a program by `proc_open` with pipes as its standard streams, ends it with a signal if there is one, and prints
+/// what it wrote and how it ended.
+const PROC_OPEN: &str = r#"<?php
+$pipes = [];
+$child = proc_open($_GET['run'], [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes);
+if (isset($_GET['signal'])) {
+    proc_terminate($child, (int)$_GET['signal']);
+}
+echo stream_get_contents($pipes[1]);
+do {
+    $status = proc_get_status($child);
+} while ($status['running'] && usleep(1000) === null);
+echo 'signalled ', $status['signaled'] ? $status['termsig'] : 'not';
+"#;
+
+/// PHP's children are ordinary processes: no descriptor of the server, no signal blocked or ignored. Of PHP's own files
+/// there is that of the script, which PHP does not close on exec under any server.
+#[test]
+fn programs_that_php_starts_inherit_nothing_of_the_server() {
+    let root = site(&[("run.php", PROC_OPEN)]);
+    let server = Server::builder(root.path()).server("event_loops = 2").start();
+    let mut client = server.client();
+    let mut run = |program: &str| client.get(&format!("/run.php?run={program}")).expect(200).text();
+
+    let files = run("exec+ls+-l+/proc/self/fd");
+    let inherited: Vec<&str> = files
+        .lines()
+        .filter_map(|line| line.split_once(" -> "))
+        .filter(|(name, _)| name.rsplit(' ').next().is_some_and(|fd| fd.parse().is_ok_and(|fd: u32| fd > 2)))
+        .map(|(_, target)| target)
+        .filter(|target| !target.starts_with("/proc/") && !target.ends_with("/run.php"))
+        .collect();
+    assert_eq!(inherited, [""; 0], "{files}");
+
+    let status = run("exec+cat+/proc/self/status");
+    for name in ["SigBlk", "SigIgn"] {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        let signals = u64::from_str_radix(line.trim_start_matches(':').trim(), 16).expect("a mask");
+        // 32 and 33 are the C library's own, which its posix_spawn ignores.
+        assert_eq!(signals & !(3 << 31), 0, "{name}: {signals:x}");
+    }
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+
+    for signal in [15, 1, 2, 13] {
+        let ended = run(&format!("exec+sleep+600&signal={signal}"));
+        assert_eq!(ended, format!("signalled {signal}"));
+    }
+    assert_eq!(server.client().get("/run.php?run=true").expect(200).text(), "signalled not");
+}
+
+/// The server's own signals are for the server: a script that sleeps is not woken by them.
+#[test]
+fn a_sleeping_script_does_not_notice_the_servers_signals() {
+    let script = "<?php touch(__DIR__ . '/asleep'); echo 'left ', sleep(1);";
+    let root = site(&[("sleep.php", script)]);
+    let server = Server::builder(root.path()).workers(1).start();
+    let mut asleep = server.connect();
+    asleep.write("GET /sleep.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
+    wait_until(|| root.path().join("asleep").exists(), "the script never ran");
+    for _ in 0..10 {
+        server.signal("USR1");
+        server.signal("PIPE");
+    }
+    assert!(answer(asleep).ends_with("left 0"));
+}
+
+#[test]
+fn privileges_are_dropped_before_php_starts() {
+    let script = "<?php echo posix_getuid(), ' ', posix_geteuid(), ' ', posix_getegid(), ' ', \
+                  implode(',', posix_getgroups()), ' ', var_export(@posix_setuid(0), true);";
+    let root = site(&[("who.php", script)]);
+    let builder = Server::builder(root.path()).sections("[process]\nuser = \"nobody\"\n");
+    if !we_are_root() {
+        let error = builder.start_error();
+        assert!(error.contains("process.user: cannot become this user"), "{error}");
+        return;
+    }
+    let entry = Command::new("getent").args(["passwd", "nobody"]).output().expect("getent").stdout;
+    let entry = String::from_utf8(entry).expect("UTF-8");
+    let (uid, gid) = {
+        let fields: Vec<&str> = entry.split(':').collect();
+        (fields[2].to_owned(), fields[3].to_owned())
+    };
+    // The test's directory may lie below one that only root may enter.
+    let public = std::env::temp_dir().join(format!("ephpm-process-{}", std::process::id()));
+    fs::create_dir_all(&public).expect("a directory");
+    fs::copy(root.path().join("who.php"), public.join("who.php")).expect("a copy");
+    let server = Server::builder(&public).sections("[process]\nuser = \"nobody\"\n").start();
+    let who = server.client().get("/who.php").expect(200).text();
+    fs::remove_dir_all(&public).expect("a directory");
+    assert_eq!(who, format!("{uid} {uid} {gid} {gid} false"));
+    let threads = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("threads");
+    for thread in threads {
+        let status = fs::read_to_string(thread.expect("a thread").path().join("status")).expect("a status");
+        let uids = status.lines().find(|line| line.starts_with("Uid:")).expect("Uid");
+        assert!(uids.split_whitespace().skip(1).all(|number| number == uid), "{status}");
+    }
+    assert!(!server.log().contains("as root"), "{}", server.log());
+}
+
+#[test]
+fn running_php_as_root_is_said() {
+    let root = site(&[]);
+    let server = Server::builder(root.path()).start();
+    server.wait_for_log("listening on");
+    assert_eq!(server.log().contains("PHP will run as root"), we_are_root(), "{}", server.log());
+    let limits = fs::read_to_string(Path::new("/proc").join(server.pid().to_string()).join("limits")).expect("limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    let unknown = Server::builder(root.path()).sections("[process]\nuser = \"nobody-of-this-name\"\n").start_error();
+    assert!(unknown.contains("process.user: user \"nobody-of-this-name\" is unknown"), "{unknown}");
+}
+
+/// A script that says it runs, and then waits until the file `go` exists.
+const WAITING: &str = r#"<?php
+echo 'running;';
+flush();
+for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
+echo 'done';
+"#;
+
+const FILE: &str = "GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A connection whose request PHP is at work for.
+#[track_caller]
+fn busy(server: &Server) -> Connection {
+    let mut connection = server.connect();
+    connection.write("GET /wait.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
+    connection.read_until("running;").expect("a running script");
+    connection
+}
+
+/// A connection that has been served, and is idle.
+#[track_caller]
+fn served(server: &Server) -> Connection {
+    let mut connection = server.connect();
+    connection.write(FILE).expect("sent");
+    connection.read_until("file").expect("an answer");
+    connection
+}
+
+#[test]
+fn while_all_connections_are_busy_new_ones_wait() {
+    let root = site(&[("wait.php", WAITING), ("file.txt", "file")]);
+    let server = Server::builder(root.path()).server("connections_max = 2").start();
+    let (first, second) = (busy(&server), busy(&server));
+    let mut third = server.connect().timeout(Duration::from_millis(250));
+    third.write(FILE).expect("sent");
+    assert!(third.read_until("file").is_err(), "the third connection was served beside two others");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(first).contains("done") && answer(second).contains("done"));
+    assert!(third.timeout(Duration::from_secs(30)).read_until("file").is_ok());
+}
+
+#[test]
+fn the_connection_that_is_idle_for_longest_makes_room() {
+    let root = site(&[("wait.php", WAITING), ("file.txt", "file")]);
+    let server = Server::builder(root.path()).server("connections_max = 3").start();
+    let busy = busy(&server);
+    let (older, mut younger) = (served(&server), served(&server));
+    drop(served(&server));
+    assert_eq!(answer(older), "");
+    younger.write(FILE).expect("sent");
+    younger.read_until("file").expect("an answer");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(busy).contains("done"));
+}
+
+#[test]
+fn an_address_has_no_more_connections_than_it_may() {
+    let root = site(&[("file.txt", "file")]);
+    let server = Server::builder(root.path()).server("connections_per_address_max = 2\nevent_loops = 2").start();
+    // The one that the test looked with for an open port may still be counted.
+    let mut two = Vec::new();
+    wait_until(
+        || {
+            let mut connection = server.connect();
+            let served = connection.write(FILE).is_ok() && connection.read_until("file").is_ok();
+            two.extend(served.then_some(connection));
+            two.len() == 2
+        },
+        "two connections were never taken",
+    );
+    let refused = answer(server.connect());
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("\r\nConnection: close\r\n"), "{refused}");
+    drop(two);
+    wait_until(|| server.client().try_send(&support::Request::get("/file.txt")).is_ok_and(|r| r.status == 200), "503");
+}
+
+/// S22: a script takes every file descriptor. Idle connections make room for new ones, and when there are none they are
+/// told that there is no room.
+#[test]
+fn the_server_survives_without_file_descriptors() {
+    let script = r#"<?php
+$files = [];
+if (file_exists(__DIR__ . '/go')) { exit('done'); }
+while ($file = @fopen('/dev/null', 'r')) { $files[] = $file; }
+echo 'running;';
+flush();
+for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) {
+    while ($file = @fopen('/dev/null', 'r')) { $files[] = $file; }
+    usleep(5000);
+    clearstatcache();
+}
+echo 'done';
+"#;
+    let root = site(&[("wait.php", script)]);
+    let server = Server::builder(root.path()).files_max(100).start();
+    server.wait_for_log("server.connections_max is 75 instead of 10000");
+    let options = "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut idle = server.connect();
+    idle.write(options).expect("sent");
+    idle.read_until("\r\n\r\n").expect("an answer");
+    let hungry = busy(&server);
+    // The script may be faster than the server at taking what the idle connection gives back.
+    let mut next = server.connect();
+    next.write(options).expect("sent");
+    let head = next.read_until("\r\n\r\n").expect("an answer");
+    assert!(head.starts_with(b"HTTP/1.1 204 ") || head.starts_with(b"HTTP/1.1 503 "));
+    assert_eq!(answer(idle), "", "the idle connection makes room");
+    drop(next);
+    wait_until(|| answer(server.connect()).starts_with("HTTP/1.1 503 "), "nobody was refused");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(hungry).contains("done"));
+    wait_until(
+        || server.client().try_send(&support::Request::get("/wait.php")).is_ok_and(|r| r.status == 200),
+        "never again served",
+    );
+    assert!(server.log().contains("cannot accept connections for a moment"), "{}", server.log());
+}
+
+#[test]
+fn sighup_applies_what_it_can_and_drops_no_connection() {
+    let root = site(&[("wait.php", WAITING), ("file.txt", "file")]);
+    let other = site(&[("file.txt", "other file")]);
+    let server = Server::builder(root.path()).workers(2).start();
+    let busy = busy(&server);
+    let mut idle = served(&server);
+    let mut half = server.connect();
+    half.write(&FILE[..20]).expect("sent");
+
+    let long = format!("GET /file.txt?{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(3000));
+    let builder = Server::builder(other.path()).workers(3).server("target_bytes_max = 2048");
+    server.configure(&builder);
+    server.signal("HUP");
+    server.wait_for_log("the configuration has been read again");
+    assert!(server.log().contains("server.workers has changed, which takes a restart"), "{}", server.log());
+    assert!(!server.log().contains("server.document_root has changed"), "{}", server.log());
+    idle.write(FILE).expect("sent");
+    idle.read_until("other file").expect("the new document root");
+    half.write(&FILE[20..]).expect("sent");
+    half.read_until("other file").expect("the new document root");
+    assert!(server.raw(&long).starts_with(b"HTTP/1.1 414 "));
+
+    server.configure(&builder.clone().server("worker = 3"));
+    server.signal("HUP");
+    server.wait_for_log("the configuration stays as it is");
+    assert!(server.log().contains("server.worker: unknown key"), "{}", server.log());
+    idle.write(FILE).expect("sent");
+    idle.read_until("other file").expect("what was valid");
+
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(busy).ends_with("4\r\ndone\r\n0\r\n\r\n"));
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+}
