@@ -44,8 +44,16 @@ fn requests(input: &[u8]) -> Vec<Request> {
         (Http1::new(Http1Options::default()), BytesMut::from(input), SendQueue::default());
     let mut found: Vec<Request> = Vec::new();
     let add = |found: &mut Vec<Request>, StreamId(id), method, at| {
-        let request =
-            Request { id, method, owed: Owed::Anything, head_end: at, end: at, expects_continue: false, closes: false };
+        let request = Request {
+            id,
+            method,
+            owed: Owed::Anything,
+            head_end: at,
+            end: at,
+            expects_continue: false,
+            closes: false,
+            is_10: false,
+        };
         found.push(request);
     };
     while let Some(event) = http1.poll_event(&mut inbox) {

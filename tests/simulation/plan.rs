@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) expects_continue: bool,
     /// It announces that it is the last.
     pub(crate) closes: bool,
+    /// It is HTTP/1.0: the end of content without a length is the end of the connection.
+    pub(crate) is_10: bool,
 }
 
 /// What a request is owed.
@@ -154,7 +156,7 @@ impl Plan {
         };
         let is_10 = random.one_in(10);
         let closes = (is_last && random.one_in(2)) || (is_10 && random.one_in(2));
-        let mut request = Request { id, method, owed, head_end: 0, end: 0, expects_continue: false, closes };
+        let mut request = Request { id, method, owed, head_end: 0, end: 0, expects_continue: false, closes, is_10 };
         let (version, connection) = match (is_10, closes) {
             (true, true) => ("1.0", ""),
             (true, false) => ("1.0", "Connection: keep-alive\r\n"),
