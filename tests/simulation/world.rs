@@ -27,6 +27,8 @@ use super::random::Random;
 use super::socket::{SimSocket, Wire};
 use super::surroundings::{LARGE, Surroundings, connect};
 
+/// An encoder's window: what it cannot shorten may all come out at once.
+const ENCODER_HOLDS: u64 = 256 * 1024;
 /// A simulation that does not end by itself after so many steps never will.
 const STEPS_MAX: usize = 3_000_000;
 
@@ -331,8 +333,9 @@ impl World {
         for key in keys {
             let (inbox, out) = self.slots.get_mut(key).unwrap().connection.backlog();
             assert!(inbox <= HEAD_BYTES_MAX + READ_BUDGET, "{inbox} bytes are in the inbox");
-            // One piece beyond the mark, with its head: a block of output, or a file, which takes no memory.
-            let most = SEND_QUEUE_HIGH + (OUTPUT_BLOCK_BYTES as u64).max(LARGE) + 4_096;
+            // One piece beyond the mark, with its head: a block of output with what an encoder had held back, or a
+            // file, which takes no memory.
+            let most = SEND_QUEUE_HIGH + (OUTPUT_BLOCK_BYTES as u64 + ENCODER_HOLDS).max(LARGE) + 4_096;
             assert!(out <= most, "{out} bytes are to be sent");
         }
     }
