@@ -106,7 +106,7 @@ pub(crate) fn pattern(id: u64, offset: u64, len: usize) -> &'static [u8] {
         (0..1 << 16).flat_map(|_| b"<p>The quick brown fox</p>\n"[random.below(9)..].to_vec()).collect()
     });
     let from = id as usize % 1000 * 7 + offset as usize;
-    let all = if id % 2 == 0 { &TEXT } else { &NOISE };
+    let all = if id.is_multiple_of(2) { &TEXT } else { &NOISE };
     &all[from..from + len]
 }
 
