@@ -407,17 +407,20 @@ fn a_fatal_error_costs_one_request() {
 fn a_head_that_is_too_long_is_an_error_without_the_script_s_content() {
     const LONG: &str = "<?php for ($i = 0; $i < 70; $i++) { header(\"X$i: \" . str_repeat('a', 1000)); } echo 'secret';
         flush(); echo 'more'; touch(__DIR__ . '/ended');";
-    let site = site(&[("long.php", LONG), ("index.php", "<?php echo 'fine';")]);
-    let server = Server::start(site.path());
-    for method in ["GET", "HEAD"] {
-        let response = server.request(&Request::new(method, "/long.php")).expect("a response");
-        assert_eq!((response.status, response.header("X0")), (500, None));
+    let root = site(&[("long.php", LONG), ("n.php", "<?php echo 'well';")]);
+    let server = Server::builder(root.path()).workers(1).start();
+    let mut client = server.client();
+    for request in [Request::get("/long.php"), Request::head("/long.php")] {
+        let response = client.send(&request).expect(500);
+        assert_eq!(response.header("X0"), None);
         assert_eq!(response.header("Content-Type"), Some("text/html; charset=utf-8"));
-        assert!(!response.text().contains("secret"));
-        // It has not been aborted: nobody has left.
-        wait_for(&site.path().join("ended"));
-        fs::remove_file(site.path().join("ended")).expect("a removed file");
-        assert_eq!(server.get("/").text(), "fine");
+        assert!(!response.text().contains("secret"), "{}", response.text());
+        // Nobody has left, so it is not aborted. HEAD it leaves at its first output, as PHP does everywhere.
+        if response.text().is_empty() {
+            continue;
+        }
+        wait_for(&root.path().join("ended"));
+        assert_eq!(client.get("/n.php").expect(200).text(), "well");
     }
 }
 
