@@ -16,7 +16,7 @@ use crate::http::headers::Headers;
 use crate::http::message::{ContentLength, Request, Response};
 use crate::http::method::Method;
 use crate::http::status::Status;
-use crate::site::compression::Options;
+use crate::site::compression::{Options, forbids_transformation};
 
 /// Encoded bytes that are held back with the head at most.
 const HELD_BYTES_MAX: usize = 64 * 1024;
@@ -197,7 +197,7 @@ fn is_encodable(headers: &Headers, options: &Options) -> bool {
         .any(|name| headers.contains(name));
     !is_fixed
         && headers.get("Content-Type").is_some_and(|content_type| options.covers(content_type))
-        && !headers.list("Cache-Control").any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
+        && !headers.get_all("Cache-Control").any(forbids_transformation)
 }
 
 /// Lets a 304 of a script tell what its 200 has told (RFC 9110 §15.4.5). Whether that was encoded is the client's to
