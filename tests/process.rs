@@ -10,33 +10,9 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::{Connection, Server, TemporaryDirectory};
-
-/// A document root with these files.
-fn site(files: &[(&str, &str)]) -> TemporaryDirectory {
-    let directory = TemporaryDirectory::new("process");
-    for (name, content) in files {
-        fs::write(directory.path().join(name), content).expect("a written file");
-    }
-    directory
-}
-
-#[track_caller]
-fn wait_until(mut condition: impl FnMut() -> bool, otherwise: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < deadline, "{otherwise}");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-#[track_caller]
-fn answer(mut connection: Connection) -> String {
-    String::from_utf8(connection.read_to_end().expect("an answer")).expect("UTF-8")
-}
+use support::{Connection, Server, TemporaryDirectory, answer, site, wait_until};
 
 /// The value of a line of `/proc/PID/status`.
 #[track_caller]

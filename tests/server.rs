@@ -6,12 +6,11 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::{Connection, Request, Server, TemporaryDirectory};
+use support::{Connection, Request, Server, TemporaryDirectory, answer, site, wait_for, wait_until};
 
 /// A script that says it runs, and then waits until the file `go` exists.
 const WAITING: &str = r#"<?php
@@ -20,41 +19,12 @@ for ($i = 0; $i < 6000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); c
 echo "done ", $_GET['n'];
 "#;
 
-/// A document root with these files.
-fn site(files: &[(&str, &str)]) -> TemporaryDirectory {
-    let directory = TemporaryDirectory::new("server");
-    for (name, content) in files {
-        fs::write(directory.path().join(name), content).expect("a written file");
-    }
-    directory
-}
-
-/// Waits for a file to appear.
-#[track_caller]
-fn wait_for(path: &Path) {
-    wait_until(|| path.exists(), &format!("{} never appeared", path.display()));
-}
-
-#[track_caller]
-fn wait_until(mut condition: impl FnMut() -> bool, otherwise: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < deadline, "{otherwise}");
-        sleep(Duration::from_millis(5));
-    }
-}
-
 /// Sends a request without waiting for its answer.
 #[track_caller]
 fn ask(server: &Server, target: &str) -> Connection {
     let mut connection = server.connect();
     connection.write(format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).expect("a sent request");
     connection
-}
-
-#[track_caller]
-fn answer(mut connection: Connection) -> String {
-    String::from_utf8(connection.read_to_end().expect("an answer")).expect("UTF-8")
 }
 
 #[test]

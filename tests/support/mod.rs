@@ -19,11 +19,13 @@ mod message;
 pub(crate) mod png;
 mod server;
 mod temporary;
+mod wait;
 
 pub(crate) use client::Client;
-pub(crate) use connection::{Connection, Incoming};
+pub(crate) use connection::{Connection, Incoming, answer};
 pub(crate) use form::{Multipart, form_encode};
 pub(crate) use json::Json;
 pub(crate) use message::{Headers, Request, Response};
 pub(crate) use server::{Builder, Server, free_address};
-pub(crate) use temporary::{TemporaryDirectory, copy_tree};
+pub(crate) use temporary::{TemporaryDirectory, copy_tree, site};
+pub(crate) use wait::{wait_for, wait_for_text, wait_until};
