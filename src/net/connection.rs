@@ -17,7 +17,7 @@ use crate::protocol::Disposition;
 use crate::proxy_protocol;
 use crate::service::access_log::AccessLog;
 use crate::service::context::Context;
-use crate::service::http::Http;
+use crate::service::http::{Http, Patience};
 
 /// A connection of one event loop.
 ///
@@ -44,6 +44,8 @@ pub struct Connection<S = Transport> {
     peer_closed: bool,
     /// What the peer sent has been read to its end.
     ended: bool,
+    /// It is to end, once what has arrived has been read.
+    drains: Option<Patience>,
     /// The socket has failed: nothing can be received or sent any more.
     broken: bool,
     phase: Phase,
@@ -101,6 +103,7 @@ impl<S: Socket> Connection<S> {
             taken: 0,
             peer_closed: false,
             ended: false,
+            drains: None,
             broken: false,
             phase: Phase::Open,
         }
@@ -151,13 +154,14 @@ impl<S: Socket> Connection<S> {
         (self.inbox.len(), self.out.len())
     }
 
-    /// Lets the requests under way end, and no other begin. A peer that has opened the connection and sent nothing may be
-    /// about to: its first request may come until then.
-    pub fn drain(&mut self, first_until: Instant) {
+    /// Lets the requests under way end, and no other begin, in its next turn. What the peer has sent before is a request
+    /// under way, though no event may have told of it yet.
+    pub fn drain(&mut self, patience: Patience) {
         if let Phase::Announced { until } = &mut self.phase {
-            *until = first_until.min(*until);
+            *until = patience.until.min(*until);
         }
-        self.http.drain(&self.inbox, first_until);
+        self.drains = Some(patience);
+        self.readable |= !self.ended;
     }
 
     /// Reads, thinks and writes, each within its budget.
@@ -171,6 +175,9 @@ impl<S: Socket> Connection<S> {
         let Ok(received) = self.read(scratch) else {
             return Turn::Close; // a reset: the peer is gone
         };
+        if let Some(patience) = self.drains.take() {
+            self.http.drain(&self.inbox, patience);
+        }
         if let Phase::Announced { until } = self.phase
             && let Some(turn) = self.receive_announcement(received, until, cx.now)
         {

@@ -19,6 +19,7 @@ use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
 use ephpm::service::content::CollectorOptions;
 use ephpm::service::context::{Exchanges, Options};
+use ephpm::service::http::Patience;
 
 use super::client::Client;
 use super::php::SimPhp;
@@ -282,8 +283,10 @@ impl World {
     fn drain(&mut self) {
         self.drained = true;
         let keys: Vec<Key> = self.slots.keys().collect();
+        // Now and then another process takes over.
+        let patience = Patience { until: self.around.now + limits::LINGER_TIMEOUT, for_idle: keys.len() % 2 == 1 };
         for key in keys {
-            self.slots.get_mut(key).unwrap().connection.drain(self.around.now + limits::LINGER_TIMEOUT);
+            self.slots.get_mut(key).unwrap().connection.drain(patience);
             self.schedule(key);
         }
         self.parked = false;

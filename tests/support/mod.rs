@@ -8,6 +8,7 @@
 // Compiled into each test crate by `mod support;`, and no crate uses all of it.
 #![allow(dead_code, unused_imports)]
 
+mod busy;
 mod client;
 mod connection;
 mod cookies;
@@ -21,6 +22,7 @@ mod server;
 mod temporary;
 mod wait;
 
+pub(crate) use busy::{WAITING, ask_at, busy};
 pub(crate) use client::Client;
 pub(crate) use connection::{Connection, Incoming, answer};
 pub(crate) use form::{Multipart, form_encode};
