@@ -25,7 +25,7 @@ use ephpm::exchange::{Bell, Dispatch, Responder};
 use ephpm::http::message::{Peer, Response};
 use ephpm::http::status::Status;
 use ephpm::http1::{Http1, Http1Options};
-use ephpm::net::connection::{Connection, Readiness, Turn};
+use ephpm::net::connection::{Announcement, Connection, Readiness, Turn};
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
 use ephpm::service::context::{Exchanges, Options};
@@ -147,7 +147,8 @@ impl Bench {
         let peer = Peer { remote: address, local: address, secure: false };
         let http = Http::new(Protocol::Http1(Http1::new(Http1Options::default())), key, peer);
         let socket = TestSocket(Rc::clone(&self.wire));
-        self.connection = Some(Connection::announced(socket, http, self.around.now + timeout));
+        let announcement = Announcement { until: self.around.now + timeout, is_believed: true };
+        self.connection = Some(Connection::announced(socket, http, announcement));
         self.turn();
     }
 
@@ -165,6 +166,7 @@ impl Bench {
                     assert_eq!(deadline, connection.deadline());
                     break;
                 }
+                Turn::Announced(_) => self.turn(),
                 Turn::Close => self.connection = None,
             }
         }

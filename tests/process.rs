@@ -326,6 +326,17 @@ fn the_proxy_protocol_tells_who_the_client_is() {
         connection.write(request).expect("sent");
         assert!(answer(connection).ends_with(told));
     }
+    // Of an address that nobody has, and of health checks, the connection's own hold.
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x02\xdc\x04\x01\xbb";
+    for header in [&b"PROXY TCP4 0.0.0.0 198.51.100.2 1 443\r\n"[..], local] {
+        let own = String::from_utf8(server.raw([header, request].concat())).expect("UTF-8");
+        assert!(own.contains("\r\n\r\n127.0.0.1 "), "{own}");
+    }
+    // A client that has closed its side by then is served.
+    let mut closed = server.connect();
+    closed.write([v1, &request[..]].concat()).expect("sent");
+    closed.shutdown_write().expect("closed");
+    assert!(answer(closed).starts_with("HTTP/1.1 "));
     let unknown = String::from_utf8(server.raw([b"PROXY UNKNOWN\r\n", &request[..]].concat())).expect("UTF-8");
     assert!(unknown.contains("127.0.0.1 "), "{unknown}");
     // Without a header, or with half of one, there is nothing but the end.
@@ -334,6 +345,54 @@ fn the_proxy_protocol_tells_who_the_client_is() {
     assert!(without.read_to_end().map_or(true, |bytes| bytes.is_empty()));
     assert_eq!(server.raw("PROXY TCP4 192.0.2.1 "), b"");
     assert_eq!(server.raw(""), b"");
+}
+
+/// Where the proxies are named, others may say what they like.
+#[test]
+fn the_proxy_protocol_is_believed_of_trusted_proxies() {
+    let root = site(&[("who.php", WHO)]);
+    let header = "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n";
+    let request = "GET /who.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    for (proxies, client) in [("10.0.0.0/8", "127.0.0.1 "), ("127.0.0.0/8", "192.0.2.1 ")] {
+        let server = Server::builder(root.path())
+            .listen("listen = \"LISTEN proxy_protocol\"")
+            .server(&format!("trusted_proxies = [\"{proxies}\"]"))
+            .start();
+        let answer = String::from_utf8(server.raw(format!("{header}{request}"))).expect("UTF-8");
+        assert!(answer.contains(&format!("\r\n\r\n{client}")), "{answer}");
+        assert_eq!(server.raw("PROXY nonsense\r\n"), b"", "the header is demanded of everybody");
+    }
+}
+
+/// Behind a proxy it is the clients whose connections are counted.
+#[test]
+fn an_announced_address_has_no_more_connections_than_it_may() {
+    let root = site(&[("file.txt", "file")]);
+    let server = Server::builder(root.path())
+        .listen("listen = \"LISTEN proxy_protocol\"")
+        .server("connections_per_address_max = 2\nevent_loops = 2")
+        .start();
+    let announced = |client: &str| {
+        let mut connection = server.connect();
+        connection.write(format!("PROXY TCP6 {client} ::1 56324 443\r\n{FILE}")).expect("sent");
+        connection
+    };
+    let served = |client: &str| {
+        let mut connection = announced(client);
+        connection.read_until("file").expect("an answer");
+        connection
+    };
+    let one = served("2001:db8::1");
+    let _neighbour = served("2001:db8::ffff:0:0:1");
+    let refused = answer(announced("2001:db8::2"));
+    assert!(refused.starts_with("HTTP/1.1 503 ") && !refused.contains("file"), "{refused}");
+    let _other_network = served("2001:db8:0:1::1");
+    drop(one);
+    wait_until(|| answer_head(announced("2001:db8::3")).starts_with("HTTP/1.1 200 "), "the place was never given back");
+}
+
+fn answer_head(mut connection: Connection) -> String {
+    String::from_utf8(connection.read_until("\r\n").expect("an answer")).expect("UTF-8")
 }
 
 #[test]

@@ -5,7 +5,9 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
@@ -49,6 +51,47 @@ fn pipelined_requests_are_answered_in_order_by_one_loop_and_by_three() {
         let (status, log) = server.stop();
         assert!(status.success(), "{log}");
     }
+}
+
+/// S27: while a request is at work only so many bytes of those behind it are taken, and none of them is lost. A Unix
+/// socket, since the kernel buffers little of one.
+#[test]
+fn s27_pipelined_requests_are_bounded_and_all_answered() {
+    let root = site(&[("n.php", WAITING), ("a.txt", "a")]);
+    let directory = TemporaryDirectory::new("server");
+    let path = directory.path().join("site.sock");
+    let listen = format!("listen = [\"LISTEN\", \"unix:{}\"]", path.display());
+    let server = Server::builder(root.path()).listen(&listen).server("keep_alive_requests_max = 0").start();
+    server.wait_for_log("listening on");
+    let mut client = UnixStream::connect(&path).expect("a connection");
+    client.write_all(b"GET /n.php?n=1 HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    wait_for(&root.path().join("running-1"));
+    let request = format!("HEAD /a.txt?{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(400));
+    client.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let mut sent = 0;
+    // Until nothing has been taken for half a second.
+    while sent < 64 << 20 {
+        match client.write(&request.as_bytes()[sent % request.len()..]) {
+            Ok(count) => sent += count,
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+                break;
+            }
+        }
+    }
+    assert!((32 << 10..2 << 20).contains(&sent), "{sent} bytes were taken behind a request that is at work");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    client.set_write_timeout(None).expect("no timeout");
+    let last = "GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let cut = request.len() * sent.div_ceil(request.len()) - sent;
+    let rest = [&request.as_bytes()[request.len() - cut..], last.as_bytes()].concat();
+    let mut reader = client.try_clone().expect("a second handle");
+    let writer = std::thread::spawn(move || client.write_all(&rest).expect("sent"));
+    let mut answers = String::new();
+    reader.read_to_string(&mut answers).expect("answers");
+    writer.join().expect("all was taken");
+    assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 2 + sent.div_ceil(request.len()));
+    assert!(answers.ends_with("\r\n\r\na"), "the last of them is answered last");
 }
 
 #[test]

@@ -184,7 +184,7 @@ pub struct EventLoop {
 struct Slot {
     connection: Connection,
     /// Given back with the connection.
-    _place: Option<Place>,
+    place: Option<Place>,
     /// It stands in the run queue.
     scheduled: bool,
     /// When the wheel will look at it.
@@ -428,6 +428,7 @@ impl EventLoop {
                     wheel.schedule((key, slot.arm(deadline)), deadline);
                 }
             }
+            Turn::Announced(client) => self.admit_announced(key, client),
             Turn::Close => {
                 if let Some(log) = access_log {
                     slot.connection.abandon(log, clock.now);

@@ -268,6 +268,7 @@ impl World {
                     self.wheel.schedule(key, deadline);
                 }
             }
+            Turn::Announced(_) => unreachable!("nothing is announced here"),
             Turn::Close => {
                 self.around.abandon(&mut slot.connection);
                 self.slots.remove(key);

@@ -41,7 +41,8 @@ settings! {
         /// IPv4 address in IPv6 clothes. `"unix:/run/site.sock"` is a Unix socket, `mode=660`
         /// after it its permissions; `"systemd"` are the sockets that systemd passes, `systemd:web`
         /// those of that name. After any of them `proxy_protocol` has each connection begin with a
-        /// header of the PROXY protocol, which is believed. Default: `127.0.0.1:8080`.
+        /// header of the PROXY protocol, which is believed of `trusted_proxies`, or of everybody
+        /// unless there are any. Default: `127.0.0.1:8080`.
         listen: Vec<Listen> = listen(), "127.0.0.1:8080";
         /// The directory that is served: an existing one, absolute here. Must be set.
         document_root: PathBuf = path(), unset "must be set";
