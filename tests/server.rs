@@ -193,6 +193,43 @@ fn content_is_bounded_and_spills_to_a_file_that_nobody_sees() {
     assert!(crossed.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&crossed));
 }
 
+/// S26: all uploads together take only so much of the disk; what finds no room is told to come again.
+#[test]
+fn s26_spooled_content_is_bounded_for_all_requests_together() {
+    let root = site(&[("len.php", "<?php echo strlen(file_get_contents('php://input'));"), ("a.txt", "a")]);
+    let bounds = "content_memory_max = \"64K\"\ncontent_files_max = \"1M\"";
+    let server = Server::builder(root.path()).server(bounds).start();
+    let content = "x".repeat(700 << 10);
+    let begin = |part: &str| {
+        let mut upload = server.connect();
+        let len = content.len();
+        upload
+            .write(format!(
+                "POST /len.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: text/plain\r\n\
+                 Content-Length: {len}\r\nExpect: 100-continue\r\n\r\n"
+            ))
+            .expect("sent");
+        upload.read_until("HTTP/1.1 100 Continue\r\n\r\n").expect("an interim response");
+        upload.write(part).expect("sent");
+        upload
+    };
+    let mut first = begin(&content[..600 << 10]);
+    wait_until(
+        || {
+            let mut second = begin(&content[..600 << 10]);
+            let head = second.read_until("\r\n\r\n").expect("an answer");
+            head.starts_with(b"HTTP/1.1 503 ") && String::from_utf8_lossy(&head).contains("\r\nRetry-After: 1\r\n")
+        },
+        "there was room for both",
+    );
+    assert!(server.log().contains("server.content_files_max"), "{}", server.log());
+    server.client().get("/a.txt").expect(200);
+    first.write(&content[600 << 10..]).expect("sent");
+    assert!(answer(first).ends_with(&content.len().to_string()));
+    let again = begin(&content);
+    assert!(answer(again).ends_with(&content.len().to_string()), "the room is given back");
+}
+
 #[test]
 fn a_gigabyte_streams_in_bounded_memory() {
     const GIGABYTE: u64 = 1 << 30;

@@ -97,7 +97,11 @@ impl World {
             Arc::new(Bell::new(random.pick(&[1, 2, 4, 64]), Box::new(move || wake.store(true, Ordering::SeqCst))));
         let php = SimPhp::new(&mut random);
         let dispatch: Arc<dyn Dispatch> = php.queue.clone();
-        let content = CollectorOptions { bytes_max: CONTENT_MAX, memory_max: random.pick(&[2_000, 50_000]) };
+        let content = CollectorOptions {
+            bytes_max: CONTENT_MAX,
+            memory_max: random.pick(&[2_000, 50_000]),
+            ..CollectorOptions::default()
+        };
         let options = Options { content, ..Options::default() };
         let mut around = Surroundings::new(options, Exchanges::new(dispatch, Arc::clone(&bell)));
         around.spool.is_full = random.one_in(10);

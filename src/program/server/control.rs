@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::drain::End;
 use super::loops::Loops;
 use super::notify::notify;
 use super::{Sockets, handover, reload};
@@ -9,15 +10,6 @@ use crate::base::sys::process;
 use crate::base::sys::signal::{self, Signal};
 use crate::program::config::{Config, ConfigError};
 use crate::program::logger;
-
-/// Why a server is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// It was told to, or has failed.
-    Stopped,
-    /// Another process serves in its place, with its sockets.
-    Replaced,
-}
 
 /// A running server's control.
 #[derive(Debug)]

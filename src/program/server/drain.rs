@@ -1,4 +1,4 @@
-//! The time that a server takes for its end: until a deadline, or until it is told a second time to stop.
+//! How a server ends, and the time that it takes for it: until a deadline, or until it is told a second time to stop.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,15 @@ use crate::base::sys::signal::{self, Signal};
 
 /// How often what is waited for is looked at.
 const POLL: Duration = Duration::from_millis(20);
+
+/// Why a server is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was told to, or has failed.
+    Stopped,
+    /// Another process serves in its place, with its sockets.
+    Replaced,
+}
 
 /// See the module's documentation.
 #[derive(Debug)]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::control::End;
-use super::drain::Drain;
+use super::drain::{Drain, End};
 use super::options;
 use crate::base::sys::signal::{self, Signal};
 use crate::exchange::Dispatch;
@@ -15,6 +14,7 @@ use crate::net::event_loop::{Disks, EventLoop, Remote, Shared};
 use crate::net::listener::Entrance;
 use crate::program::access_log::AccessLogWriter;
 use crate::program::config::Config;
+use crate::service::content::AllHeld;
 use crate::service::health::Pulse;
 
 /// The running event loops.
@@ -24,6 +24,7 @@ pub(super) struct Loops {
     threads: Vec<JoinHandle<io::Result<()>>>,
     dispatch: Arc<dyn Dispatch>,
     addresses: Arc<Addresses>,
+    held: Arc<AllHeld>,
     access_log: Option<AccessLogWriter>,
 }
 
@@ -36,7 +37,8 @@ impl Loops {
         access_log: Option<AccessLogWriter>,
     ) -> io::Result<Self> {
         let (remotes, pulses, threads) = (Vec::new(), Vec::new(), Vec::new());
-        let mut loops = Self { remotes, pulses, threads, dispatch, addresses: Arc::default(), access_log };
+        let (addresses, held) = Default::default();
+        let mut loops = Self { remotes, pulses, threads, dispatch, addresses, held, access_log };
         let shared = Arc::new(loops.shared(config));
         for (number, entrances) in entrances.into_iter().enumerate() {
             let disks = options::disks(config);
@@ -50,7 +52,7 @@ impl Loops {
 
     fn shared(&self, config: &Config) -> Shared {
         Shared {
-            options: options::loop_options(config),
+            options: options::loop_options(config, Arc::clone(&self.held)),
             router: options::router(config),
             dispatch: Arc::clone(&self.dispatch),
             addresses: Arc::clone(&self.addresses),
