@@ -80,9 +80,12 @@ impl Given {
         }
         for Passed { socket, name } in self.sockets {
             let (address, path) = (socket.address(), socket.path());
-            let what =
-                address.map(|address| address.to_string()).or(path.as_ref().map(|path| path.display().to_string()));
-            let what = what.or_else(|| name.clone()).unwrap_or_default();
+            let what = match (&name, address, &path) {
+                (Some(name), ..) => name.clone(),
+                (_, Some(address), _) => address.to_string(),
+                (_, _, Some(path)) => path.display().to_string(),
+                (None, None, None) => String::new(),
+            };
             log::warn!("a listening socket was passed that no server.listen names: {what}");
             // A predecessor has made it, who leaves it to this process.
             if let (Some(path), None) = (path, name)
