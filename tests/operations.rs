@@ -7,10 +7,8 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use support::{Request, Server, TemporaryDirectory};
+use support::{Request, Server, TemporaryDirectory, site, wait_for_text};
 
 const TELL: &str = r#"<?php
 foreach (['REQUEST_METHOD', 'REQUEST_URI', 'SCRIPT_NAME', 'REDIRECT_STATUS', 'REMOTE_ADDR', 'REMOTE_PORT', 'HTTPS',
@@ -19,31 +17,8 @@ foreach (['REQUEST_METHOD', 'REQUEST_URI', 'SCRIPT_NAME', 'REDIRECT_STATUS', 'RE
 }
 "#;
 
-/// A directory with these files.
-fn site(files: &[(&str, &str)]) -> TemporaryDirectory {
-    let directory = TemporaryDirectory::new("operations");
-    for (name, content) in files {
-        directory.write(name, content);
-    }
-    directory
-}
-
 fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.to_str().expect("UTF-8"))
-}
-
-/// Waits until a file holds what `condition` asks for; the log is written by another process, in batches.
-#[track_caller]
-fn wait_for(path: &Path, condition: impl Fn(&str) -> bool) -> String {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        if condition(&text) {
-            return text;
-        }
-        assert!(Instant::now() < deadline, "{} holds {text:?}", path.display());
-        sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]
@@ -59,7 +34,7 @@ fn the_access_log_is_written_reopened_and_flushed() {
     server.client().send(&request).expect(200);
     server.client().get("/tell.php").expect(200);
     server.raw("garbage\r\n\r\n");
-    let text = wait_for(&path, |text| text.lines().count() == 3);
+    let text = wait_for_text(&path, |text| text.lines().count() == 3);
     let line = text.lines().find(|line| line.contains("/a.txt")).expect("the file's");
     assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
     let end = " +0000] \"GET /a.txt?x HTTP/1.1\" 200 10 \"http://b/\" \"curl \\x228\\x22\"";
@@ -68,7 +43,7 @@ fn the_access_log_is_written_reopened_and_flushed() {
 
     fs::rename(&path, &old).expect("a file that can be moved");
     server.signal("USR1");
-    wait_for(&path, |_| path.exists());
+    wait_for_text(&path, |_| path.exists());
     for _ in 0..100 {
         server.client().get("/a.txt").expect(200);
     }

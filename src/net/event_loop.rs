@@ -17,7 +17,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use super::admission::{Addresses, Place, Reserve};
 use super::clock::Clock;
-use super::connection::{Connection, Readiness};
+use super::connection::{Connection, Readiness, Turn};
 use super::listener::{Entrance, Listener};
 use super::log_sink::LogSink;
 use super::pulse::{LoopPulse, Turns};
@@ -29,6 +29,7 @@ use crate::exchange::{Bell, Dispatch, News};
 use crate::http1::Http1Options;
 use crate::service::access_log::{self, AccessLog};
 use crate::service::context::{self, Context, Exchanges};
+use crate::service::http::Patience;
 use crate::site::disk::Disk;
 use crate::site::router::Router;
 
@@ -105,7 +106,9 @@ impl fmt::Debug for Replacement {
 enum Phase {
     /// It serves.
     Running,
-    /// It accepts nothing new and ends when the last connection does.
+    /// It accepts nothing new and ends when the last connection does; another process accepts in its place.
+    Leaving,
+    /// The same, and nobody does.
     Draining,
     /// It ends now.
     Stopping,
@@ -115,6 +118,12 @@ impl Remote {
     /// Stops accepting and lets requests under way end; the loop ends with the last of them.
     pub fn drain(&self) {
         self.enter(Phase::Draining);
+    }
+
+    /// The same where another process accepts in this one's place. Connections that are idle get a moment
+    /// ([`Options::linger_timeout`]) for one more request, since those in use are then closed politely.
+    pub fn leave(&self) {
+        self.enter(Phase::Leaving);
     }
 
     /// Ends the loop now, cutting what is under way.
@@ -170,7 +179,7 @@ pub struct EventLoop {
 struct Slot {
     connection: Connection,
     /// Given back with the connection.
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 impl EventLoop {
@@ -237,7 +246,7 @@ impl EventLoop {
             self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             match self.remote.phase.load(Ordering::SeqCst) {
                 phase if phase == Phase::Stopping as u8 => break,
-                phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
+                phase if phase > Phase::Running as u8 && !self.draining => self.drain(phase == Phase::Leaving as u8),
                 _ => {}
             }
             if self.remote.replacement.is_ready.load(Ordering::Relaxed) {
@@ -359,6 +368,8 @@ impl EventLoop {
         let closed = slots.after_turn(key, turn);
         if let (Some(mut slot), Some(log)) = (closed, access_log) {
             slot.connection.abandon(log, clock.now);
+        } else if let Turn::Announced(client) = turn {
+            self.admit_announced(key, client);
         }
     }
 
@@ -372,16 +383,16 @@ impl EventLoop {
         self.internal_disks = disks.internal;
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, is_replaced: bool) {
         self.draining = true;
         // The kernel resets what still waits when the last listener of an address closes.
         self.accept_waiting();
         self.listeners.clear();
-        let first_until = self.clock.now + self.shared.options.linger_timeout;
+        let patience = Patience { until: self.clock.now + self.shared.options.linger_timeout, for_idle: is_replaced };
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {
             if let Some(slot) = self.slots.get_mut(key) {
-                slot.connection.drain(first_until);
+                slot.connection.drain(patience);
             }
             self.slots.schedule(key);
         }

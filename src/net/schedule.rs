@@ -108,10 +108,11 @@ impl<T> Schedule<T> {
         Some((key, &mut slot.entry))
     }
 
-    /// Does what an entry wants after its turn; the entry itself if it is over.
+    /// Does what an entry wants after its turn; the entry itself if it is over. One that has learnt its client goes on,
+    /// unless it is removed.
     pub fn after_turn(&mut self, key: Key, turn: Turn) -> Option<T> {
         match turn {
-            Turn::Again => self.schedule(key),
+            Turn::Again | Turn::Announced(_) => self.schedule(key),
             Turn::Wait(None) => {}
             Turn::Wait(Some(deadline)) => {
                 let slot = self.slots.get_mut(key)?;

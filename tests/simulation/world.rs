@@ -18,6 +18,7 @@ use ephpm::net::connection::{Connection, Turn};
 use ephpm::net::schedule::Schedule;
 use ephpm::service::content::CollectorOptions;
 use ephpm::service::context::{Exchanges, Options};
+use ephpm::service::http::Patience;
 
 use super::client::Client;
 use super::php::SimPhp;
@@ -93,7 +94,11 @@ impl World {
             Arc::new(Bell::new(random.pick(&[1, 2, 4, 64]), Box::new(move || wake.store(true, Ordering::SeqCst))));
         let php = SimPhp::new(&mut random);
         let dispatch: Arc<dyn Dispatch> = php.queue.clone();
-        let content = CollectorOptions { bytes_max: CONTENT_MAX, memory_max: random.pick(&[2_000, 50_000]) };
+        let content = CollectorOptions {
+            bytes_max: CONTENT_MAX,
+            memory_max: random.pick(&[2_000, 50_000]),
+            ..CollectorOptions::default()
+        };
         let options = Options { content, ..Options::default() };
         let mut around = Surroundings::new(options, Exchanges::new(dispatch, Arc::clone(&bell)));
         around.spool.is_full = random.one_in(10);
@@ -229,8 +234,10 @@ impl World {
     fn drain(&mut self) {
         self.drained = true;
         let keys: Vec<Key> = self.slots.keys().collect();
+        // Now and then another process takes over.
+        let patience = Patience { until: self.around.now + limits::LINGER_TIMEOUT, for_idle: keys.len() % 2 == 1 };
         for key in keys {
-            self.slots.get_mut(key).unwrap().connection.drain(self.around.now + limits::LINGER_TIMEOUT);
+            self.slots.get_mut(key).unwrap().connection.drain(patience);
             self.slots.schedule(key);
         }
         self.parked = false;
