@@ -411,7 +411,7 @@ impl Http {
 
     /// Hands a request to PHP; `None` when too many wait.
     fn submit(&mut self, job: Job, id: StreamId, cx: &mut Context<'_>) -> Option<(Handle, Head)> {
-        let handle = cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 })?;
+        let handle = cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 }, cx.options.spill.clone())?;
         let queued_until = cx.now + cx.options.queue_timeout;
         self.timers.set_once(Timer::Queue as usize, || queued_until);
         Some((handle, Head::Awaited { queued_until }))

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use ephpm::base::limits::SEND_QUEUE_HIGH;
 use ephpm::base::send_queue::SendQueue;
 use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News, Responder};
@@ -158,7 +159,8 @@ impl Connection<'_> {
                     self.exchanges.release();
                 }
             }
-            if !rang && (self.out.len() == before || self.out.is_empty()) && !self.http.is_stalled() {
+            let can_think = self.http.is_stalled() && self.out.len() < SEND_QUEUE_HIGH;
+            if !rang && (self.out.len() == before || self.out.is_empty()) && !can_think {
                 return;
             }
         }
@@ -210,7 +212,13 @@ const FILES: &[(&str, &str)] = &[
     ("/fail.php", ""),
     ("/cut.php", ""),
     ("/wait.php", ""),
+    ("/large.php", ""),
 ];
+
+/// What `/large.php` says.
+pub(crate) fn large() -> String {
+    (0..200_000).map(|line| format!("{line:09}\n")).collect()
+}
 
 struct Tree(&'static [(&'static str, &'static str)]);
 
@@ -282,6 +290,11 @@ impl Dispatch for Php {
                     responder.write(b"abc").unwrap();
                     responder.flush().unwrap();
                 }
+                responder.complete();
+            }
+            "/large.php" => {
+                responder.send_head(response);
+                responder.write(large().as_bytes()).unwrap();
                 responder.complete();
             }
             "/own-fields.php" => {
