@@ -5,13 +5,14 @@
 mod support;
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use support::{Connection, Server, TemporaryDirectory, site, wait_for, wait_until};
 
 /// More than the kernel holds for a loopback connection.
 const LEN: usize = 20 << 20;
+/// Nobody is cut because the machine is busy.
+const PATIENT: &str = "write_timeout = \"10m\"";
 
 /// A site with a script that sends `LEN` bytes which no coding makes shorter, and those bytes.
 fn noisy_site() -> (TemporaryDirectory, Vec<u8>) {
@@ -56,13 +57,13 @@ fn content(connection: Connection) -> (Option<String>, Vec<u8>) {
     (response.headers.first("Content-Encoding").map(str::to_owned), response.content)
 }
 
-/// S21: one thread makes what four clients do not read, and answers a fifth.
+/// S21: one thread makes what three clients do not read, and answers a fourth.
 #[test]
 fn s21_clients_that_read_nothing_hold_no_thread_and_lose_nothing() {
     let (root, noise) = noisy_site();
     let spool = TemporaryDirectory::new("spool");
-    let server = Server::builder(root.path()).workers(1).server(&temp_dir(&spool)).start();
-    let kinds = [("1.1", "identity"), ("1.1", "gzip"), ("1.0", "identity"), ("1.1", "zstd")];
+    let server = Server::builder(root.path()).workers(1).server(&temp_dir(&spool)).server(PATIENT).start();
+    let kinds = [("1.1", "identity"), ("1.0", "identity"), ("1.1", "zstd")];
     let stalled = kinds.map(|(version, codings)| stall(&server, version, codings));
     for _ in 0..3 {
         assert_eq!(server.client().get("/n.php").expect(200).text(), "well");
@@ -72,15 +73,7 @@ fn s21_clients_that_read_nothing_hold_no_thread_and_lose_nothing() {
         let (coding, content) = content(connection);
         let plain = match coding.as_deref() {
             None => content,
-            Some("gzip") => {
-                let mut plain = Vec::new();
-                flate2::read::GzDecoder::new(&content[..]).read_to_end(&mut plain).expect("gzip");
-                plain
-            }
-            Some(coding) => {
-                assert_eq!(coding, "zstd");
-                zstd::decode_all(&content[..]).expect("zstd")
-            }
+            Some(_) => zstd::decode_all(&content[..]).expect("zstd"),
         };
         assert_eq!(coding.unwrap_or("identity".into()), codings);
         assert!(plain == noise, "{} bytes by HTTP/{version} in {codings}", plain.len());
@@ -97,7 +90,8 @@ fn s21_files_are_bounded_and_php_waits_beyond() {
     for bound in ["response_file_max = \"1M\"", "response_files_max = \"1M\"", "response_file_max = 0"] {
         let (root, noise) = noisy_site();
         let spool = TemporaryDirectory::new("spool");
-        let server = Server::builder(root.path()).workers(1).server(&temp_dir(&spool)).server(bound).start();
+        let server =
+            Server::builder(root.path()).workers(1).server(&temp_dir(&spool)).server(PATIENT).server(bound).start();
         let stalled = stall(&server, "1.1", "identity");
         wait_for(&root.path().join("begun"));
         if bound.contains("1M") {
@@ -122,6 +116,7 @@ fn s26_a_client_that_leaves_takes_its_file_along() {
     let server = Server::builder(root.path())
         .workers(1)
         .server(&temp_dir(&spool))
+        .server(PATIENT)
         .server("response_files_max = \"24M\"")
         .start();
     for _ in 0..3 {
