@@ -25,16 +25,13 @@ const SHIM: [&str; 12] = [
 
 /// Functions of PHP (`timer.c`, `stream.c`) and of libc (`children.c`, `environment.c`, `process.c`) that the shim
 /// exchanges for its own, where they are called.
-const WRAPPED: [&str; 14] = [
+const WRAPPED: [&str; 11] = [
     "pclose",
     "popen",
     "posix_spawn",
-    "posix_spawn_file_actions_init",
-    "posix_spawnp",
     "putenv",
     "setlocale",
     "umask",
-    "unsetenv",
     "zend_set_timeout",
     "zend_unset_timeout",
     "zend_max_execution_timer_init",

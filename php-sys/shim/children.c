@@ -4,15 +4,17 @@
  *
  * The process has one directory and one environment; a script has its own of each. And PHP opens its files and sockets
  * so that a child inherits them, not only the script's own but those of all requests that are under way. The functions
- * of libc by which PHP starts programs are exchanged by the linker (--wrap, see build.rs): posix_spawn() where
- * proc_open() uses it (PHP 8.3 and newer with glibc), popen() for all others, and what proc_open() does after a fork()
- * in older versions is seen to in that child.
+ * of libc by which PHP starts programs are exchanged: posix_spawn() where proc_open() uses it (PHP 8.3 and newer with
+ * glibc), popen() for all others, and what proc_open() does after a fork() in older versions is seen to in that child.
+ * The linker does it where the original is needed (--wrap, see build.rs). The others are simply defined here, since Rust
+ * calls them too, also in programs without this shim, which such a linker's argument would break.
  */
 #define _GNU_SOURCE
 #include "shim.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -89,23 +91,21 @@ static const char *script_directory(void)
 #endif
 }
 
-EPHPM_WRAPPED(posix_spawn_file_actions_init);
 EPHPM_WRAPPED(posix_spawn);
-EPHPM_WRAPPED(posix_spawnp);
 EPHPM_WRAPPED(popen);
 EPHPM_WRAPPED(pclose);
 
-/* First of all actions, so that what proc_open() was told starts from there: a directory, or the path of a program. A
+/* libc's own sets everything to zero as well. First of all actions, so that what proc_open() was told starts from there: a directory, or the path of a program. A
  * script may have removed its own directory, which is no reason to start nothing. */
-int __wrap_posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions)
+int posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions)
 {
-	int error = __real_posix_spawn_file_actions_init(actions);
 	const char *directory = ephpm_is_isolated ? script_directory() : NULL;
 
-	if (error == 0 && directory && access(directory, X_OK) == 0) {
-		error = posix_spawn_file_actions_addchdir_np(actions, directory);
+	memset(actions, 0, sizeof(*actions));
+	if (directory && access(directory, X_OK) == 0) {
+		return posix_spawn_file_actions_addchdir_np(actions, directory);
 	}
-	return error;
+	return 0;
 }
 
 /* Last of all actions. */
@@ -123,39 +123,55 @@ static int close_others(posix_spawn_file_actions_t *actions)
 	return error ? error : posix_spawn_file_actions_addclosefrom_np(actions, fd);
 }
 
-typedef __typeof__(posix_spawn) spawn_function;
-
-static int spawn(spawn_function *real, pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
+int __wrap_posix_spawn(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	char **own = NULL;
 	int error;
 
 	if (!ephpm_is_isolated || !actions) {
-		return real(pid, program, actions, attributes, argv, envp);
+		return __real_posix_spawn(pid, program, actions, attributes, argv, envp);
 	}
 	if (envp == environ && !(own = ephpm_environment_vector())) {
 		return ENOMEM;
 	}
-	/* Both callers have made them for this one call. */
+	/* Whoever has made them, has made them for this one call. */
 	error = close_others((posix_spawn_file_actions_t *) actions);
 	if (error == 0) {
-		error = real(pid, program, actions, attributes, argv, own ? own : envp);
+		error = __real_posix_spawn(pid, program, actions, attributes, argv, own ? own : envp);
 	}
 	free(own);
 	return error;
 }
 
-int __wrap_posix_spawn(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
-	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
-{
-	return spawn(__real_posix_spawn, pid, program, actions, attributes, argv, envp);
-}
+/* Where execvp() looks without a PATH (confstr(_CS_PATH)). */
+#define DEFAULT_PATH "/bin:/usr/bin"
 
-int __wrap_posix_spawnp(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
+/* As libc's own, but with a PATH that may be the script's. */
+int posix_spawnp(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-	return spawn(__real_posix_spawnp, pid, program, actions, attributes, argv, envp);
+	const char *directories = getenv("PATH");
+	char path[PATH_MAX];
+	int error = ENOENT;
+
+	if (strchr(program, '/')) {
+		return posix_spawn(pid, program, actions, attributes, argv, envp);
+	}
+	directories = directories ? directories : DEFAULT_PATH;
+	for (bool last = *program == '\0'; !last;) {
+		int len = (int) strcspn(directories, ":");
+		last = directories[len] == '\0';
+		if (snprintf(path, sizeof(path), "%.*s%s%s", len, directories, len ? "/" : "", program) < (int) sizeof(path)) {
+			int found = posix_spawn(pid, path, actions, attributes, argv, envp);
+			if (found != ENOENT && found != ENOTDIR && found != EACCES) {
+				return found;
+			}
+			error = found == EACCES ? EACCES : error;
+		}
+		directories += len + 1;
+	}
+	return error;
 }
 
 /* {{{ popen(), since libc's own calls none of the above: exec() and its like, popen(), mail(). */

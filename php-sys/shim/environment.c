@@ -3,14 +3,16 @@
  *
  * The environment of a process belongs to all of its threads, so that a putenv() of one request would be seen by all
  * others, and would move what another one is reading. Here `environ` is never written after the start, and never read
- * for a script: the functions of libc that PHP calls for it are exchanged, by the linker (putenv, unsetenv; --wrap, see
- * build.rs) or by a definition of our own (getenv, which shared libraries find too). On a thread that does not run
+ * for a script: the functions of libc that PHP calls for it are exchanged, by the linker (putenv; --wrap, see build.rs)
+ * or by definitions of our own (unsetenv; getenv, which shared libraries find too). On a thread that does not run
  * scripts, or where nobody has prepared an environment, each of them is what it was.
  */
 #define _GNU_SOURCE
 #include "shim.h"
 
 #include "php_variables.h"
+
+#include <errno.h>
 
 /* What every request starts with; immutable while threads are attached. */
 static char **prepared;
@@ -137,7 +139,6 @@ static void unset(const char *name)
 }
 
 EPHPM_WRAPPED(putenv);
-EPHPM_WRAPPED(unsetenv);
 
 /* Unlike libc's, which makes the text itself a part of the environment, this one copies it. */
 int __wrap_putenv(char *text)
@@ -155,13 +156,19 @@ int __wrap_putenv(char *text)
 	return set(strdup(text), equals_sign - text);
 }
 
-int __wrap_unsetenv(const char *name)
+/* In place of libc's; not --wrap, since Rust calls it too, also in programs without this shim. */
+int unsetenv(const char *name)
 {
-	if (!ephpm_is_isolated) {
-		return __real_unsetenv(name);
+	if (!*name || strchr(name, '=')) {
+		errno = EINVAL;
+		return -1;
 	}
-	unset(name);
-	return 0;
+	if (ephpm_is_isolated) {
+		unset(name);
+		return 0;
+	}
+	/* A name without a value removes the variable (glibc, musl). */
+	return putenv((char *) name);
 }
 
 /* PHP's rule (valid_environment_name in main/php_variables.c): what would be an array's name is left out. */
@@ -207,6 +214,11 @@ char **ephpm_environment_vector(void)
 		vector[len] = NULL;
 	}
 	return vector;
+}
+
+bool ephpm_environment_is_exchangeable(void)
+{
+	return __real_putenv != NULL;
 }
 
 bool ephpm_environment_prepare(const ephpm_var *vars, size_t vars_len)

@@ -14,7 +14,8 @@ static bool wanted;
 
 bool ephpm_isolation_startup(const ephpm_options *options)
 {
-	wanted = options->environment != NULL;
+	/* Half of it would be worse than none. */
+	wanted = options->environment != NULL && ephpm_environment_is_exchangeable();
 	if (!wanted) {
 		return true;
 	}

@@ -69,6 +69,7 @@ void ephpm_isolation_detach(void);
 extern __thread bool ephpm_is_isolated;
 
 /* environment.c. The vector is for free(), its strings are not. */
+bool ephpm_environment_is_exchangeable(void);
 bool ephpm_environment_prepare(const ephpm_var *vars, size_t vars_len);
 void ephpm_environment_import(HashTable *array);
 char **ephpm_environment_vector(void);

@@ -23,7 +23,7 @@ fn page(server: &Server, request: &Request) -> String {
 #[test]
 fn settings_of_directories_hold_for_their_scripts_alone() {
     let site = Site::with(|builder, root| {
-        for directory in ["", "one", "one/inner", "other"] {
+        for directory in [".", "one", "one/inner", "other"] {
             write(root, &format!("{directory}/show.php"), SHOW);
         }
         write(root, ".user.ini", "precision = 10\nuser_agent = \"of the root\"\n");
@@ -47,8 +47,7 @@ fn settings_of_directories_hold_for_their_scripts_alone() {
         assert_eq!(server.client().send(&Request::get("/one/.user.ini")).status, 404);
         // They hold when the content is read: the one takes more than seven bytes, the other does not.
         let form = |path: &str| {
-            let form = Request::new("POST", path).body("a=1&b=2&c=3");
-            page(server, &form.header("Content-Type", "application/x-www-form-urlencoded"))
+            page(server, &Request::post(path).form(&[("a", "1"), ("b", "2"), ("c", "3")]))
         };
         assert!(form("/one/show.php").ends_with(" 3 "));
         assert!(form("/one/inner/show.php").ends_with(" 0 "));

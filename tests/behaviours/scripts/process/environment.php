@@ -9,6 +9,8 @@ $info = strip_tags(ob_get_clean());
 preg_match_all('/^(APP_ENV|PASSED|EPHPM_TEST_SECRET|PATH|SET) (.*?) *$/m', $info, $rows);
 $environment = shell_exec('env');
 preg_match_all('/^(APP_ENV|PASSED|EPHPM_TEST_SECRET|SET)=(.*)$/m', (string) $environment, $childs);
+$child = array_combine($childs[1], $childs[2]);
+ksort($child);
 echo json_encode([
     'getenv' => array_map('getenv', $names),
     'local' => array_map(fn($name) => getenv($name, true), $names),
@@ -16,5 +18,5 @@ echo json_encode([
     'server' => $of($_SERVER),
     'env' => $of($_ENV),
     'info' => array_combine($rows[1], $rows[2]),
-    'child' => array_combine($childs[1], $childs[2]),
+    'child' => $child,
 ], JSON_UNESCAPED_SLASHES);
