@@ -167,7 +167,9 @@ fn serve(listener: &TcpListener, root: &Path, address: SocketAddr) {
         let mut connection = connection.expect("a connection");
         let Some((ini, environment)) = read_wishes(&connection) else { return };
         server.take().map(Server::stop);
-        let mut builder = Server::builder(root).at(address).php(&format!("ini_file = {ini:?}"));
+        // Tests say what is to be in the environment of PHP.
+        let mut builder =
+            Server::builder(root).at(address).php(&format!("ini_file = {ini:?}")).php("clear_env = false");
         for line in environment.lines() {
             let (name, value) = line.split_once('=').expect("NAME=value");
             builder = builder.environment(name, value);

@@ -46,9 +46,7 @@ fn settings_of_directories_hold_for_their_scripts_alone() {
         assert_eq!(server.client().send(&Request::get("/.user.ini")).status, 404);
         assert_eq!(server.client().send(&Request::get("/one/.user.ini")).status, 404);
         // They hold when the content is read: the one takes more than seven bytes, the other does not.
-        let form = |path: &str| {
-            page(server, &Request::post(path).form(&[("a", "1"), ("b", "2"), ("c", "3")]))
-        };
+        let form = |path: &str| page(server, &Request::post(path).form(&[("a", "1"), ("b", "2"), ("c", "3")]));
         assert!(form("/one/show.php").ends_with(" 3 "));
         assert!(form("/one/inner/show.php").ends_with(" 0 "));
     }

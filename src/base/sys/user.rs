@@ -174,9 +174,10 @@ mod tests {
         let root = Identity::find(Some("root"), None).unwrap();
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(root.groups.contains(&0));
+        assert_eq!(root.login.as_ref().map(|(name, _)| name.to_str()), Some(Some("root")));
         assert_eq!(Identity::find(Some("0"), Some("root")).unwrap(), root);
         let nameless = Identity::find(Some("3999999"), Some("3999998")).unwrap();
-        assert_eq!(nameless, Identity { uid: 3_999_999, gid: 3_999_998, groups: vec![3_999_998] });
+        assert_eq!(nameless, Identity { uid: 3_999_999, gid: 3_999_998, groups: vec![3_999_998], login: None });
         for (user, group, what) in [
             ("nobody-of-this-name", None, "user \"nobody-of-this-name\""),
             ("3999999", None, "the group of user 3999999"),
