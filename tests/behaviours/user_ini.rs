@@ -12,8 +12,8 @@ const SHOW: &str = "<?php echo json_encode(array_map('ini_get', ['precision', 'u
 
 fn write(root: &Path, name: &str, text: &str) {
     let path = root.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
+    fs::create_dir_all(path.parent().expect("a file below the root")).expect("a new directory");
+    fs::write(path, text).expect("a written file");
 }
 
 fn page(server: &Server, request: &Request) -> String {
