@@ -165,6 +165,12 @@ max_execution_time = "2m"
 memory_limit = "256m"
 ini_file = "site.ini"
 ini_overrides = [["a.b", "c"], ["display_errors", true], ["x-y_z", 1], ["q", 0.5], ["e", ""]]
+clear_env = false
+
+[php.env]
+APP_ENV = "a, b = c"
+PATH = "$PATH"
+NUMBER = 1
 
 [process]
 user = "www-data"
@@ -230,6 +236,9 @@ fn every_key_can_be_set() {
     let expected = [("a.b", "c"), ("display_errors", "1"), ("x-y_z", "1"), ("q", "0.5"), ("e", "")];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(config.php.ini_overrides, expected);
+    assert!(!config.php.clear_env);
+    let expected = [("APP_ENV", "a, b = c"), ("PATH", "$PATH"), ("NUMBER", "1")];
+    assert_eq!(config.php.env, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!((config.process.user.as_deref(), config.process.group.as_deref()), (Some("www-data"), Some("33")));
     assert_eq!((config.process.no_new_privileges, config.process.core_dumps), (false, true));
     assert_eq!(config.internal.listen, addresses(&["127.0.0.1:9000"]));
@@ -249,8 +258,10 @@ fn tables_and_rules_can_be_written_as_text() {
         ("EPHPM_HEADERS_SET", "/* Strict-Transport-Security: max-age=1; preload\n\n*.css X-A: b:c\n"),
         ("EPHPM_ACCESS_LOG_FORMAT", "combined"),
         ("EPHPM_ACCESS_LOG_PATH", "stdout"),
+        ("EPHPM_PHP_ENV", "A=b, C = d=e"),
     ];
-    let config = place.load_with(&server(""), &variables, &["--set", "server.trusted_proxies=::1,10.0.0.1"]).unwrap();
+    let toml = server("[php]\nenv = { A = \"a\" }");
+    let config = place.load_with(&toml, &variables, &["--set", "server.trusted_proxies=::1,10.0.0.1"]).unwrap();
     let codes: Vec<u16> = config.server.error_pages.iter().map(|(status, _)| status.code()).collect();
     assert_eq!((codes, config.server.error_pages[1].1.as_str()), (vec![404, 410], "/404.html"));
     assert_eq!(config.server.internal_files, [("/x/".to_owned(), place.0.clone())]);
@@ -259,6 +270,8 @@ fn tables_and_rules_can_be_written_as_text() {
     let rules: Vec<_> = config.headers.set.iter().map(|rule| (&rule.pattern[..], &rule.value[..])).collect();
     assert_eq!(rules, [("/*", "max-age=1; preload"), ("*.css", "b:c")]);
     assert_eq!((config.access_log.format, config.access_log.path), (Some(access_log::Format::Combined), None));
+    let expected = [("A", "a"), ("A", "b"), ("C", "d=e")];
+    assert_eq!(config.php.env, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 #[test]

@@ -122,6 +122,15 @@ typedef struct ephpm_options {
 	const char *version;
 	/** How many threads will be attached at a time, at least 1. */
 	uint32_t threads;
+	/**
+	 * The environment of scripts. With it, each request is kept apart from the others: what it sets by putenv(),
+	 * setlocale() and umask() is its own, the programs that it starts get its environment, its directory and no files
+	 * but those that it gives them, and it may not do to the process what would be done to all (pcntl_fork(), dl()).
+	 * NULL leaves all of that as PHP has it, for a process that runs one script.
+	 */
+	const ephpm_var *environment;
+	/** How many variables `environment` has. */
+	size_t environment_len;
 } ephpm_options;
 
 /** How ephpm_startup() ended. Details have gone to `log_message`. */

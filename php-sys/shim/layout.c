@@ -43,6 +43,8 @@ static const ephpm_layout layouts[] = {
 	FIELD(ephpm_options, executable_location),
 	FIELD(ephpm_options, version),
 	FIELD(ephpm_options, threads),
+	FIELD(ephpm_options, environment),
+	FIELD(ephpm_options, environment_len),
 	STRUCT(ephpm_interrupt),
 	FIELD(ephpm_interrupt, vm_interrupt),
 	FIELD(ephpm_interrupt, timed_out),

@@ -51,6 +51,7 @@ fn structs_are_laid_out_as_in_c() {
         ephpm_options {
             ini_path: Text, ini_defaults: *const ephpm_var, ini_defaults_len: usize, ini_entries: Text,
             executable_location: Text, version: Text, threads: u32,
+            environment: *const ephpm_var, environment_len: usize,
         }
         ephpm_interrupt { vm_interrupt: *mut std::ffi::c_void, timed_out: *mut std::ffi::c_void, thread: usize }
         ephpm_info {

@@ -25,6 +25,7 @@ pub use error::ServerError;
 
 use super::access_log::AccessLogWriter;
 use super::config::{Config, ConfigError};
+use super::php_environment::php_environment;
 use super::php_ini::php_ini;
 use crate::base::sys::{process, signal};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions};
@@ -168,11 +169,13 @@ fn start_access_log(config: &Config) -> Result<Option<AccessLogWriter>, ServerEr
 
 fn start_php(config: &Config) -> Result<Php, ServerError> {
     let ini = php_ini(config);
+    let login = config.process.user.as_ref().and(privileges::identity(&config.process)?).and_then(|user| user.login);
     let options = PhpOptions {
         ini_file: ini.file,
         ini_defaults: ini.defaults,
         ini_entries: ini.entries,
         threads: config.server.workers,
+        environment: Some(php_environment(&config.php, login, env::vars_os())),
     };
     Php::start(&options).map_err(ServerError::Php)
 }

@@ -296,6 +296,9 @@ pub(crate) fn start_here() -> ephpm_startup_result {
         executable_location: strings.add(program.to_str().expect("the path is UTF-8")).ptr,
         version: c"1.2.3".as_ptr(),
         threads: 4,
+        // As in the server: requests are kept apart.
+        environment: defaults.as_ptr(),
+        environment_len: 0,
     };
     let sapi = ephpm_sapi {
         ub_write: Some(ub_write),

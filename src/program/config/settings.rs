@@ -18,7 +18,8 @@ use super::readers::{
     media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, workers,
 };
 use super::request_readers::{
-    access_log_format, error_pages, forwarded_fields, header_rules, internal_files, log_path, networks, server_software,
+    access_log_format, environment_variables, error_pages, forwarded_fields, header_rules, internal_files, log_path,
+    networks, server_software,
 };
 use super::table::{initial, settings};
 use super::value::{Mismatch, Value};
@@ -181,6 +182,14 @@ settings! {
         /// stand in php.ini but without quotes. Each source adds to those below it, and the later
         /// one of a name wins. Default: none.
         ini_overrides: Vec<(String, String)> = ini_overrides(), unset "none" => extend;
+        /// Whether scripts, and the programs that they start, see nothing of the environment in
+        /// which the server was started, as with php-fpm. `EPHPM_…` variables are the server's in
+        /// any case. Default: true.
+        clear_env: bool = boolean(), "true";
+        /// Variables of the environment of scripts: a name and a value each; `"$NAME"` is the value
+        /// of that variable in the environment in which the server was started, or nothing. Each
+        /// source adds to those below it, and the later one of a name wins. Default: none.
+        env: Vec<(String, String)> = environment_variables(), unset "none" => extend;
     }
     /// `[compression]`: content that is sent in a coding (gzip, Brotli, Zstandard) where the client
     /// accepts one.
