@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 7] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c", "stream.c", "timer.c"];
+const SHIM: [&str; 8] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c", "stream.c", "timer.c", "watch.c"];
 
 /// Functions of PHP that the shim exchanges for its own (`timer.c`, `stream.c`), where libphp has them.
 const WRAPPED: [&str; 5] = [

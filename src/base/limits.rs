@@ -45,6 +45,14 @@ pub const WRITE_BUDGET: usize = 1024 * 1024;
 /// Connections accepted from one listener in one turn.
 pub const ACCEPT_BUDGET: usize = 64;
 
+/// The stack of a PHP thread: address space, of which only what is used takes memory. PHP's functions look how much they
+/// have used and stop at a quarter (`zend.max_allowed_stack_size`), twice of what php-fpm has. What frees objects and
+/// arrays does not look, and some 75 MiB are what 300,000 of them need that hold one another.
+pub const THREAD_STACK: usize = 64 * 1024 * 1024;
+/// How long after `php.request_timeout` a PHP thread that has not come back is replaced. Its shutdown functions are
+/// interrupted each second.
+pub const LOST_AFTER: Duration = Duration::from_secs(10);
+
 /// Requests waiting for a PHP thread (503).
 pub const QUEUE_MAX: usize = 1024;
 /// How long a request may wait for a PHP thread (503).

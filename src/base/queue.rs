@@ -18,7 +18,7 @@ use crossbeam_queue::ArrayQueue;
 
 /// Places beyond a queue's capacity. Each producer may push one item too many when it looked at the same moment as the
 /// others, and what [`Queue::retain`] has taken out must find a place again; this is more than there are producers.
-const SPARE_PLACES: usize = 512;
+pub const SPARE_PLACES: usize = 512;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -76,6 +76,11 @@ impl<T> Queue<T> {
             dormitory: Mutex::default(),
             may_call: AtomicBool::new(false),
         }
+    }
+
+    /// How many items may wait.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// How many items wait.

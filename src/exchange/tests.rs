@@ -78,6 +78,7 @@ fn pulled(handle: &mut Handle) -> Vec<String> {
             Pull::Pending => ("pending".into(), false),
             Pull::End => ("end".into(), false),
             Pull::Failed => ("failed".into(), false),
+            Pull::Expired => ("expired".into(), false),
         };
         all.push(word);
         if !more {
@@ -236,7 +237,7 @@ fn php_waits_for_room_and_memory_stays_bounded() {
         match p.handle.poll() {
             Pull::Content(bytes) => seen += bytes.len(),
             Pull::End => break,
-            Pull::Failed => panic!("the response failed"),
+            Pull::Failed | Pull::Expired => panic!("the response failed"),
             Pull::Interim(_) | Pull::Head(..) => {}
             Pull::Pending => thread::yield_now(),
         }

@@ -69,6 +69,7 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
         threads: config.server.workers,
         queue_max: config.server.queue_max,
         server: options::server_options(&config),
+        ..PoolOptions::default()
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
     let entrances = sockets.public.entrances(config.server.event_loops);
