@@ -11,4 +11,6 @@ pub mod logger;
 pub mod php_ini;
 #[cfg(feature = "php")]
 pub mod server;
+#[cfg(feature = "php")]
+mod slow_log;
 pub mod version;
