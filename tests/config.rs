@@ -108,7 +108,7 @@ fn defaults() {
 
     assert_eq!(config.php.max_execution_time, None);
     assert_eq!((config.php.request_timeout, config.php.slow_log_after, config.php.slow_log), (None, None, None));
-    assert_eq!((config.php.max_requests, config.php.thread_stack), (0, 64 << 20));
+    assert_eq!((config.php.max_requests, config.php.thread_stack), (0, 128 << 20));
     assert_eq!(config.php.memory_limit, None);
     assert_eq!(config.php.ini_file, None);
     assert_eq!(config.php.ini_overrides, []);
@@ -586,7 +586,7 @@ fn php_settings_come_in_three_strengths() {
         ("upload_max_filesize", "96M"),
         ("upload_tmp_dir", place.0.to_str().unwrap()),
         ("opcache.validate_timestamps", "1"),
-        ("zend.max_allowed_stack_size", "16777216"),
+        ("zend.max_allowed_stack_size", "33554432"),
     ] {
         assert_eq!(get(&config, name).as_deref(), Some(expected), "{name}");
     }

@@ -170,7 +170,7 @@ impl<T: Interrupt> Slot<T> {
             let mut state = self.lock();
             let event = state.turn(now, self.watch.request_timeout.unwrap_or_default());
             let slow = state.turn_slow(now, self.number);
-            let next = state.target.as_ref().and(state.next_turn());
+            let next = state.target.as_ref().and_then(|_| state.next_turn());
             (Turn { next, event }, slow)
         };
         self.tell_slow(slow);

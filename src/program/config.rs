@@ -120,11 +120,6 @@ impl Draft {
         for (_, directory) in &self.config.server.internal_files {
             self.check_directory("server.internal_files", directory)?;
         }
-        let php = &self.config.php;
-        if php.slow_log.is_some() && php.slow_log_after.is_none() {
-            let expected = "php.slow_log_after, which says what is slow, too".to_owned();
-            return Err(self.error("php.slow_log", Mismatch::new(expected, "this alone".to_owned())));
-        }
         if let Some(path) = &self.config.php.ini_file {
             self.check_exists("php.ini_file", path, "a file", Path::is_file)?;
         }

@@ -39,7 +39,7 @@ pub fn php_ini(config: &Config) -> PhpIni {
         ("post_max_size", Some(content_bytes_max.clone())),
         ("upload_max_filesize", Some(content_bytes_max)),
         ("upload_tmp_dir", temp_dir),
-        // A quarter: what frees objects and arrays does not look at the stack, and needs the rest.
+        // A quarter: what frees objects does not look at the stack, and needs the rest.
         ("zend.max_allowed_stack_size", Some((config.php.thread_stack / 4).to_string())),
     ];
     let ours = ours.into_iter().filter_map(|(name, value)| Some((name, value?)));

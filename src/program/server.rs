@@ -173,7 +173,12 @@ fn start_access_log(config: &Config) -> Result<Option<AccessLogWriter>, ServerEr
 
 /// Opens the slow log, if there is to be one; returns it with what counts as slow.
 fn open_slow_log(config: &Config) -> Result<Option<(Duration, Arc<SlowLog>)>, ServerError> {
-    let Some(after) = config.php.slow_log_after else { return Ok(None) };
+    let Some(after) = config.php.slow_log_after else {
+        if config.php.slow_log.is_some() {
+            log::warn!("php.slow_log stays empty: php.slow_log_after does not say what is slow");
+        }
+        return Ok(None);
+    };
     let opened = SlowLog::open(config.php.slow_log.as_deref());
     let log = opened.map_err(|error| ServerError::System("cannot open the slow log", error))?;
     Ok(Some((after, Arc::new(log))))
