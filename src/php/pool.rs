@@ -145,8 +145,9 @@ impl Pool {
             threads: Mutex::default(),
             ended: Condvar::new(),
         });
-        let same = Arc::clone(&shared);
-        let watchdog = Watchdog::start(alarm, move |now| same.turn(now))?;
+        // Not for longer than there are threads: requests that wait go with the queue.
+        let same = Arc::downgrade(&shared);
+        let watchdog = Watchdog::start(alarm, move |now| same.upgrade()?.turn(now))?;
         let pool = Self { shared, watchdog };
         for number in 0..pool.threads() {
             if let Err(error) = pool.shared.spawn(pool.shared.seats.get(number)) {
