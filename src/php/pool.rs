@@ -29,7 +29,7 @@ use crate::site::server_vars::ServerOptions;
 
 /// Between two searches of a full queue, which take some 50 µs at its default length.
 const PURGE_INTERVAL: Duration = Duration::from_millis(10);
-/// Between two interrupts of a thread that does not end: its shutdown functions get so long.
+/// Between two interrupts of a thread at the end: its shutdown functions get so long.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How a pool is to be.
@@ -139,7 +139,7 @@ impl Pool {
             stack_bytes: options.stack_bytes,
             seats: Seats::new(threads(options), Arc::clone(&watch), Arc::clone(&alarm)),
             watch,
-            // Without thread safety there is nothing that a thread could leave.
+            // Without thread safety there is nothing to leave.
             recycling: Recycling::new(if info.zts { options.max_requests } else { 0 }),
             purged_at: Mutex::new(None),
             threads: Mutex::default(),
@@ -320,7 +320,7 @@ impl Shared {
             match event {
                 Event::Expired => {
                     Counters::add(&self.watch.counters.timeouts);
-                    log::warn!("{}: it has taken longer than php.request_timeout allows", describe(&slot, now));
+                    log::warn!("{}: it has taken longer than php.request_timeout allows", slot.describe(now));
                 }
                 Event::Lost => self.replace(&slot, now),
             }
@@ -330,19 +330,19 @@ impl Shared {
 
     /// A thread has not come back: another one takes its place, unless too many are lost already.
     fn replace(self: &Arc<Self>, slot: &Arc<Slot>, now: Instant) {
-        let (lost, most) = (self.seats.lost(), self.seats.len());
         Counters::add(&self.watch.counters.lost);
+        let lost = self.seats.lost();
         if !Info::of_libphp().zts {
-            return log::error!("{}: it cannot be ended; restart the server", describe(slot, now));
+            return log::error!("{}: it cannot be ended; restart the server", slot.describe(now));
         }
-        if lost >= most {
+        if lost >= self.seats.len() {
             return log::error!(
                 "{}: it cannot be ended, and {lost} threads are lost already, so that this one is not replaced; \
                  restart the server",
-                describe(slot, now)
+                slot.describe(now)
             );
         }
-        log::error!("{}: it cannot be ended; another thread takes its place", describe(slot, now));
+        log::error!("{}: it cannot be ended; another thread takes its place", slot.describe(now));
         let Some(new) = self.seats.replace(slot, now) else { return };
         if let Err(error) = self.spawn(new) {
             let is_back = if self.seats.restore(slot) { "" } else { ", and the old one has ended" };
@@ -398,12 +398,4 @@ fn told(responder: &Responder) -> Told<'_> {
     let job = responder.job();
     let script = [&*job.script.document_root, &*job.script.name];
     Told { method: job.request.method.as_str(), uri: job.request.target(), script }
-}
-
-/// A thread and its request, for the log.
-fn describe(slot: &Slot, now: Instant) -> String {
-    let status = slot.status(now);
-    let Some(request) = status.request else { return format!("php-{}", status.number) };
-    let (uri, script) = (request.uri.escape_ascii(), request.script.escape_ascii());
-    format!("php-{}: {} {uri} ({script}, {:?})", status.number, request.method, status.state_age)
 }

@@ -202,6 +202,14 @@ impl<T: Interrupt> Slot<T> {
         self.lock().activity.status(now, self.number)
     }
 
+    /// The thread and its request, for the log.
+    pub(super) fn describe(&self, now: Instant) -> String {
+        let status = self.status(now);
+        let Some(request) = status.request else { return format!("php-{}", status.number) };
+        let (uri, script) = (request.uri.escape_ascii(), request.script.escape_ascii());
+        format!("php-{}: {} {uri} ({script}, {:?})", status.number, request.method, status.state_age)
+    }
+
     /// How many requests it has served.
     pub(super) fn requests(&self) -> u64 {
         self.lock().activity.requests()
