@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 12] = [
+const SHIM: [&str; 13] = [
     "children.c",
     "environment.c",
     "isolation.c",
@@ -21,6 +21,7 @@ const SHIM: [&str; 12] = [
     "stream.c",
     "timer.c",
     "user_ini.c",
+    "watch.c",
 ];
 
 /// Functions of PHP (`timer.c`, `stream.c`) and of libc (`children.c`, `environment.c`, `process.c`) that the shim

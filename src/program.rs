@@ -12,4 +12,6 @@ pub mod php_environment;
 pub mod php_ini;
 #[cfg(feature = "php")]
 pub mod server;
+#[cfg(feature = "php")]
+mod slow_log;
 pub mod version;

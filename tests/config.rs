@@ -107,6 +107,8 @@ fn defaults() {
     assert_eq!((config.access_log.format, config.access_log.path), (None, None));
 
     assert_eq!(config.php.max_execution_time, None);
+    assert_eq!((config.php.request_timeout, config.php.slow_log_after, config.php.slow_log), (None, None, None));
+    assert_eq!((config.php.max_requests, config.php.thread_stack), (0, 128 << 20));
     assert_eq!(config.php.memory_limit, None);
     assert_eq!(config.php.ini_file, None);
     assert_eq!(config.php.ini_overrides, []);
@@ -162,6 +164,11 @@ path = "access.log"
 
 [php]
 max_execution_time = "2m"
+request_timeout = "90s"
+slow_log_after = "1500ms"
+slow_log = "slow.log"
+max_requests = 500
+thread_stack = "8M"
 memory_limit = "256m"
 ini_file = "site.ini"
 ini_overrides = [["a.b", "c"], ["display_errors", true], ["x-y_z", 1], ["q", 0.5], ["e", ""]]
@@ -231,6 +238,10 @@ fn every_key_can_be_set() {
     assert_eq!(config.access_log.format, Some(access_log::Format::Json));
     assert_eq!(config.access_log.path, Some(place.0.join("access.log")));
     assert_eq!(config.php.max_execution_time, Some(Duration::from_secs(120)));
+    assert_eq!(config.php.request_timeout, Some(Duration::from_secs(90)));
+    assert_eq!(config.php.slow_log_after, Some(Duration::from_millis(1500)));
+    assert_eq!(config.php.slow_log, Some(place.0.join("slow.log")));
+    assert_eq!((config.php.max_requests, config.php.thread_stack), (500, 8 << 20));
     assert_eq!(config.php.memory_limit.as_deref(), Some("256m"));
     assert_eq!(config.php.ini_file, Some(place.0.join("site.ini")));
     let expected = [("a.b", "c"), ("display_errors", "1"), ("x-y_z", "1"), ("q", "0.5"), ("e", "")];
@@ -588,6 +599,7 @@ fn php_settings_come_in_three_strengths() {
         ("upload_max_filesize", "96M"),
         ("upload_tmp_dir", place.0.to_str().unwrap()),
         ("opcache.validate_timestamps", "1"),
+        ("zend.max_allowed_stack_size", "33554432"),
     ] {
         assert_eq!(get(&config, name).as_deref(), Some(expected), "{name}");
     }

@@ -202,6 +202,7 @@ static PHP_MINIT_FUNCTION(ephpm)
 {
 	(void) type;
 	(void) module_number;
+	ephpm_watch_startup();
 	/* Now: each thread copies the function table when it is attached. */
 	WRAP(filter_has_var);
 	WRAP(filter_input);
@@ -224,6 +225,7 @@ static PHP_RSHUTDOWN_FUNCTION(ephpm)
 	(void) type;
 	(void) module_number;
 	SG(post_read) = 1;
+	ephpm_watch_note_memory();
 	return SUCCESS;
 }
 

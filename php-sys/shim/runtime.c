@@ -240,11 +240,13 @@ void ephpm_thread_attach(ephpm_interrupt *interrupt, void *thread)
 	interrupt->vm_interrupt = &EG(vm_interrupt);
 	interrupt->timed_out = &EG(timed_out);
 	interrupt->thread = (uintptr_t) pthread_self();
+	ephpm_watch_attach(interrupt, thread);
 }
 
 void ephpm_thread_detach(void)
 {
 	ephpm_isolation_detach();
+	ephpm_watch_detach();
 #ifdef ZTS
 	ts_free_thread();
 #endif
@@ -256,6 +258,11 @@ void ephpm_interrupt_fire(const ephpm_interrupt *interrupt)
 	/* In this order: the engine looks at the second only when it has seen the first. */
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->timed_out, true);
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->vm_interrupt, true);
+	ephpm_interrupt_signal(interrupt);
+}
+
+void ephpm_interrupt_signal(const ephpm_interrupt *interrupt)
+{
 	pthread_kill((pthread_t) interrupt->thread, INTERRUPT_SIGNAL);
 }
 

@@ -95,4 +95,18 @@ void ephpm_timer_attach(void *thread);
 void ephpm_timer_detach(void);
 bool ephpm_timer_is_ours(void);
 
+/* watch.c. Startup is for a MINIT: the JIT compiler, which starts after those, wants to know the hook. */
+void ephpm_watch_startup(void);
+void ephpm_watch_attach(ephpm_interrupt *interrupt, void *thread);
+void ephpm_watch_detach(void);
+/* In a child of fork(): nobody watches it. */
+void ephpm_watch_forget(void);
+/* Whether an interrupted poll() is not to go on, since the request's time is over, and whether it is to fail then. */
+bool ephpm_watch_ends_poll(bool *fails);
+/* At the end of a request, before its memory is freed. */
+void ephpm_watch_note_memory(void);
+
+/* runtime.c: breaks a system call in which the thread blocks. */
+void ephpm_interrupt_signal(const ephpm_interrupt *interrupt);
+
 #endif
