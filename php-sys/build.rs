@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 7] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c", "stream.c", "timer.c"];
+const SHIM: [&str; 9] =
+    ["layout.c", "module.c", "opcache.c", "process.c", "request.c", "runtime.c", "sapi.c", "stream.c", "timer.c"];
 
-/// Functions of PHP that the shim exchanges for its own (`timer.c`, `stream.c`), where libphp has them.
-const WRAPPED: [&str; 5] = [
+/// Functions of PHP that the shim exchanges for its own (`timer.c`, `stream.c`, `opcache.c`), where libphp has them.
+const WRAPPED: [&str; 7] = [
     "zend_set_timeout",
     "zend_unset_timeout",
     "zend_max_execution_timer_init",
     "zend_max_execution_timer_shutdown",
     "_php_stream_mmap_range",
+    "zend_accel_error",
+    "zend_accel_error_noreturn",
 ];
 
 /// What `libphp/build` listens to.

@@ -20,10 +20,13 @@
 
 mod alarm;
 mod attachment;
+mod gate;
 mod info;
+mod opcache;
 mod pool;
 mod request;
 mod response;
+mod restart;
 mod runtime;
 mod sapi;
 mod slot;

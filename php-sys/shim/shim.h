@@ -53,4 +53,18 @@ void ephpm_timer_attach(void *thread);
 void ephpm_timer_detach(void);
 bool ephpm_timer_is_ours(void);
 
+/* opcache.c. Starts PHP's modules; FAILURE with an ephpm_opcache_problem() when OPcache does not start. */
+zend_result ephpm_opcache_startup(void);
+/* OPcache is wanted, and a script has found that it is not there. */
+void ephpm_opcache_did_not_start(void);
+/* Between these two OPcache restarts only by ephpm_opcache_restart(). On the thread that starts PHP, alone. False if
+ * that cannot be, with an ephpm_opcache_problem(). */
+bool ephpm_opcache_guard(void);
+void ephpm_opcache_unguard(void);
+/* Comes before PHP forgets the thread. */
+void ephpm_opcache_detach(void);
+
+/* process.c */
+void ephpm_process_startup(void);
+
 #endif

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::alarm::Alarm;
 use super::attachment::Attachment;
 use super::info::Info;
+use super::opcache::Opcache;
 use super::request::RequestArena;
 use super::runtime::Php;
 use super::sapi::{self, Health};
@@ -57,6 +58,8 @@ struct Shared {
     queue: Queue<Box<Responder>>,
     server: ServerOptions,
     workers: Vec<Worker>,
+    /// Each worker's number is its seat there.
+    opcache: Opcache,
     /// When the full queue was last searched for requests that nobody waits for.
     purged_at: Mutex<Option<Instant>>,
     /// How many threads have not ended.
@@ -101,12 +104,14 @@ impl Pool {
         }
         let alarm = Arc::new(Alarm::new());
         let workers: Vec<_> = (0..threads(options)).map(|_| Worker::new(&alarm)).collect();
-        let slots = workers.iter().map(|worker| Arc::clone(&worker.slot)).collect();
+        let slots: Vec<_> = workers.iter().map(|worker| Arc::clone(&worker.slot)).collect();
+        let opcache = Opcache::new(slots.clone());
         let watchdog = Watchdog::start(slots, alarm)?;
         let shared = Arc::new(Shared {
             queue: Queue::new(options.queue_max.max(1)),
             server: options.server.clone(),
             workers,
+            opcache,
             purged_at: Mutex::new(None),
             alive: Mutex::new(0),
             ended: Condvar::new(),
@@ -133,6 +138,11 @@ impl Pool {
     /// How many threads there are.
     pub fn threads(&self) -> usize {
         self.shared.workers.len()
+    }
+
+    /// How often OPcache has restarted.
+    pub fn opcache_restarts(&self) -> u64 {
+        self.shared.opcache.restarts()
     }
 
     /// Ends it: waiting requests are dropped, scripts may run for `patience`, then they are interrupted, and after
@@ -202,30 +212,34 @@ impl Shared {
         loop {
             worker.enter(State::Starting);
             let attachment = Attachment::new(Arc::clone(&worker.slot));
-            let health = self.serve(worker, &consumer, &attachment, &mut arena);
+            let health = self.serve(number, &consumer, &attachment, &mut arena);
             worker.enter(if health == Health::Healthy { State::Stopping } else { State::Unhealthy });
             drop(attachment);
             if health == Health::Healthy {
                 return;
             }
+            self.opcache.abandon(number);
             log::warn!("php-{number}: a request has left PHP in an unknown state; the thread starts anew");
         }
     }
 
-    /// Serves requests until the queue is closed or one of them has made the thread unhealthy.
-    fn serve(&self, worker: &Worker, consumer: &Consumer, attachment: &Attachment, arena: &mut RequestArena) -> Health {
+    /// Serves requests until the queue is closed or one of them has made the thread unhealthy. Then it has not left
+    /// OPcache yet: what it detaches from may still point there.
+    fn serve(&self, number: usize, consumer: &Consumer, attachment: &Attachment, arena: &mut RequestArena) -> Health {
+        let worker = &self.workers[number];
         loop {
             worker.enter(State::Waiting);
             let Some(mut responder) = self.queue.pop(consumer) else { return Health::Healthy };
-            if !responder.start() {
-                // Nobody waits for it any more.
-                continue;
+            self.opcache.enter(number, attachment);
+            // Otherwise nobody waits for it any more.
+            if responder.start() {
+                worker.enter(State::Running);
+                let request = arena.request(responder.job(), &self.server);
+                if sapi::execute(attachment, &request, responder) == Health::Unhealthy {
+                    return Health::Unhealthy;
+                }
             }
-            worker.enter(State::Running);
-            let request = arena.request(responder.job(), &self.server);
-            if sapi::execute(attachment, &request, responder) == Health::Unhealthy {
-                return Health::Unhealthy;
-            }
+            self.opcache.leave(number, attachment);
         }
     }
 

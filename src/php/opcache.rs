@@ -1,0 +1,113 @@
+//! OPcache's restarts: the gate's errands, done by libphp.
+//!
+//! OPcache restarts when a script asks for it and when its memory or its table of files is full of what is no longer
+//! used. It throws away what other threads may be executing, so that the gate has to hold them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use php_sys::{ephpm_opcache_restart, ephpm_opcache_take_restart, ephpm_restart};
+
+use super::attachment::Attachment;
+use super::gate::{Gate, Host};
+use super::info::Info;
+use super::slot::Slot;
+
+/// OPcache, as the threads of a pool share it.
+#[derive(Debug)]
+pub(super) struct Opcache {
+    gate: Gate,
+    /// The threads, by their seats at the gate.
+    slots: Vec<Arc<Slot>>,
+    /// An [`ephpm_restart`]: why it wanted to restart the last time.
+    reason: AtomicU8,
+    restarts: AtomicU64,
+}
+
+/// Whoever may be alone is attached.
+struct Visitor<'a> {
+    opcache: &'a Opcache,
+    _thread: &'a Attachment,
+}
+
+impl Opcache {
+    /// For threads with these slots; PHP runs.
+    pub(super) fn new(slots: Vec<Arc<Slot>>) -> Self {
+        Self {
+            gate: Gate::new(slots.len(), Info::of_libphp().force_restart_timeout),
+            slots,
+            reason: AtomicU8::new(0),
+            restarts: AtomicU64::new(0),
+        }
+    }
+
+    /// To be called before a request, by the thread on this seat. Waits while OPcache restarts.
+    pub(super) fn enter(&self, seat: usize, thread: &Attachment) {
+        self.gate.enter(seat, &Visitor { opcache: self, _thread: thread });
+    }
+
+    /// To be called after a request.
+    pub(super) fn leave(&self, seat: usize, thread: &Attachment) {
+        // SAFETY: no precondition.
+        let reason = unsafe { ephpm_opcache_take_restart() };
+        let wanted = match reason {
+            ephpm_restart::EPHPM_RESTART_NONE => None,
+            ephpm_restart::EPHPM_RESTART_SEEN => Some(false),
+            _ => {
+                self.reason.store(u8::try_from(reason.0).unwrap_or_default(), Ordering::Relaxed);
+                Some(true)
+            }
+        };
+        self.gate.leave(seat, wanted, &Visitor { opcache: self, _thread: thread });
+    }
+
+    /// To be called instead, when the thread has detached after a request that left it in an unknown state.
+    pub(super) fn abandon(&self, seat: usize) {
+        self.gate.abandon(seat);
+    }
+
+    /// How often OPcache has restarted.
+    pub(super) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    fn reason(&self) -> &'static str {
+        match ephpm_restart(self.reason.load(Ordering::Relaxed).into()) {
+            ephpm_restart::EPHPM_RESTART_OUT_OF_MEMORY => "out of memory",
+            ephpm_restart::EPHPM_RESTART_HASH_OVERFLOW => "hash overflow",
+            ephpm_restart::EPHPM_RESTART_RESET => "opcache_reset()",
+            _ => "for a reason it has not told",
+        }
+    }
+}
+
+impl Host for Visitor<'_> {
+    fn restart(&self) -> bool {
+        // SAFETY: this thread is attached (`_thread`) and between requests, since the gate calls this only from `enter`
+        // and `leave`. No other thread is inside, which is where they execute, and detach if that has failed.
+        unsafe { ephpm_opcache_restart() }
+    }
+
+    fn restarted(&self, pause: Duration) {
+        let count = self.opcache.restarts.fetch_add(1, Ordering::Relaxed) + 1;
+        log::info!("OPcache restarted ({}), number {count}: requests were held for {pause:.1?}", self.opcache.reason());
+    }
+
+    fn gave_up(&self, pause: Duration, stragglers: usize) {
+        log::warn!(
+            "OPcache has to wait for {stragglers} scripts to restart ({}), after requests were held for {pause:.1?}; \
+             until then nothing is cached",
+            self.opcache.reason()
+        );
+    }
+
+    fn interrupt(&self, seats: &[usize], first: bool) {
+        for seat in seats {
+            if first {
+                log::warn!("php-{seat}: OPcache has waited for its script for opcache.force_restart_timeout; ending it");
+            }
+            self.opcache.slots[*seat].fire();
+        }
+    }
+}
