@@ -105,7 +105,9 @@ impl Host for Visitor<'_> {
     fn interrupt(&self, seats: &[usize], first: bool) {
         for seat in seats {
             if first {
-                log::warn!("php-{seat}: OPcache has waited for its script for opcache.force_restart_timeout; ending it");
+                log::warn!(
+                    "php-{seat}: OPcache has waited for its script for opcache.force_restart_timeout; ending it"
+                );
             }
             self.opcache.slots[*seat].fire();
         }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 use php_sys::{
-    ephpm_extension, ephpm_extensions, ephpm_opcache_problem, ephpm_options, ephpm_shutdown, ephpm_startup, ephpm_startup_result, ephpm_str,
-    ephpm_var,
+    ephpm_extension, ephpm_extensions, ephpm_opcache_problem, ephpm_options, ephpm_shutdown, ephpm_startup,
+    ephpm_startup_result, ephpm_str, ephpm_var,
 };
 
 use super::attachment::{Engine, engine};
