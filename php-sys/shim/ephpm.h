@@ -240,6 +240,9 @@ typedef enum ephpm_restart {
  */
 ephpm_restart ephpm_opcache_take_restart(void);
 
+/** Why OPcache has wanted to the last time, whoever has learnt it. */
+ephpm_restart ephpm_opcache_last_reason(void);
+
 /**
  * Lets OPcache empty its memory; false if it did not want to. On an attached thread between requests, and while no
  * other thread is in ephpm_execute() or detaches after one that did not return EPHPM_OK. At no other time does it.

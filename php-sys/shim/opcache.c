@@ -47,6 +47,8 @@ static __thread bool alone;
 static __thread bool restarted;
 /* What this thread has learnt since it was asked last. */
 static __thread ephpm_restart wanted;
+/* What any thread has learnt last. */
+static int last_reason = EPHPM_RESTART_NONE;
 
 /* While PHP starts: where to go on when OPcache gives up. */
 static jmp_buf *startup_escape;
@@ -101,6 +103,7 @@ int fcntl(int fd, int command, ...)
 static void on_schedule_restart(int reason)
 {
 	wanted = EPHPM_RESTART_OUT_OF_MEMORY + reason;
+	__atomic_store_n(&last_reason, (int) wanted, __ATOMIC_RELAXED);
 }
 
 /* Before PHP 8.4 there is no hook for it, and the message has to tell. */
@@ -311,6 +314,11 @@ ephpm_restart ephpm_opcache_take_restart(void)
 
 	wanted = EPHPM_RESTART_NONE;
 	return taken;
+}
+
+ephpm_restart ephpm_opcache_last_reason(void)
+{
+	return __atomic_load_n(&last_reason, __ATOMIC_RELAXED);
 }
 
 /* By the function with which OPcache begins each request, and the one with which it ends it: a whole request would run

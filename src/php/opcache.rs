@@ -4,10 +4,10 @@
 //! used. It throws away what other threads may be executing, so that the gate has to hold them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use php_sys::{ephpm_opcache_restart, ephpm_opcache_take_restart, ephpm_restart};
+use php_sys::{ephpm_opcache_last_reason, ephpm_opcache_restart, ephpm_opcache_take_restart, ephpm_restart};
 
 use super::attachment::Attachment;
 use super::gate::{Gate, Host};
@@ -20,8 +20,6 @@ pub(super) struct Opcache {
     gate: Gate,
     /// The threads, by their seats at the gate.
     slots: Vec<Arc<Slot>>,
-    /// An [`ephpm_restart`]: why it wanted to restart the last time.
-    reason: AtomicU8,
     restarts: AtomicU64,
 }
 
@@ -37,7 +35,6 @@ impl Opcache {
         Self {
             gate: Gate::new(slots.len(), Info::of_libphp().force_restart_timeout),
             slots,
-            reason: AtomicU8::new(0),
             restarts: AtomicU64::new(0),
         }
     }
@@ -50,14 +47,9 @@ impl Opcache {
     /// To be called after a request.
     pub(super) fn leave(&self, seat: usize, thread: &Attachment) {
         // SAFETY: no precondition.
-        let reason = unsafe { ephpm_opcache_take_restart() };
-        let wanted = match reason {
+        let wanted = match unsafe { ephpm_opcache_take_restart() } {
             ephpm_restart::EPHPM_RESTART_NONE => None,
-            ephpm_restart::EPHPM_RESTART_SEEN => Some(false),
-            _ => {
-                self.reason.store(u8::try_from(reason.0).unwrap_or_default(), Ordering::Relaxed);
-                Some(true)
-            }
+            reason => Some(reason != ephpm_restart::EPHPM_RESTART_SEEN),
         };
         self.gate.leave(seat, wanted, &Visitor { opcache: self, _thread: thread });
     }
@@ -71,15 +63,6 @@ impl Opcache {
     pub(super) fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
     }
-
-    fn reason(&self) -> &'static str {
-        match ephpm_restart(self.reason.load(Ordering::Relaxed).into()) {
-            ephpm_restart::EPHPM_RESTART_OUT_OF_MEMORY => "out of memory",
-            ephpm_restart::EPHPM_RESTART_HASH_OVERFLOW => "hash overflow",
-            ephpm_restart::EPHPM_RESTART_RESET => "opcache_reset()",
-            _ => "for a reason it has not told",
-        }
-    }
 }
 
 impl Host for Visitor<'_> {
@@ -91,14 +74,14 @@ impl Host for Visitor<'_> {
 
     fn restarted(&self, pause: Duration) {
         let count = self.opcache.restarts.fetch_add(1, Ordering::Relaxed) + 1;
-        log::info!("OPcache restarted ({}), number {count}: requests were held for {pause:.1?}", self.opcache.reason());
+        log::info!("OPcache restarted ({}), number {count}: requests were held for {pause:.1?}", reason());
     }
 
     fn gave_up(&self, pause: Duration, stragglers: usize) {
         log::warn!(
-            "OPcache has to wait for {stragglers} scripts to restart ({}), after requests were held for {pause:.1?}; \
-             until then nothing is cached",
-            self.opcache.reason()
+            "OPcache waits to restart ({}), scripts in the way: {stragglers}; requests were held for {pause:.1?} and go \
+             on without the cache",
+            reason()
         );
     }
 
@@ -111,5 +94,16 @@ impl Host for Visitor<'_> {
             }
             self.opcache.slots[*seat].fire();
         }
+    }
+}
+
+/// Why OPcache restarts.
+fn reason() -> &'static str {
+    // SAFETY: no precondition.
+    match unsafe { ephpm_opcache_last_reason() } {
+        ephpm_restart::EPHPM_RESTART_OUT_OF_MEMORY => "out of memory",
+        ephpm_restart::EPHPM_RESTART_HASH_OVERFLOW => "hash overflow",
+        ephpm_restart::EPHPM_RESTART_RESET => "opcache_reset()",
+        _ => "for a reason that it has not told",
     }
 }
