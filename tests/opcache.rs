@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use ephpm::php::Info;
 use support::{Builder, Client, Json, Server, TemporaryDirectory};
 
 /// How many parts a page may choose from, each with a class of its own in a file of its own.
@@ -340,7 +341,8 @@ fn each_thread_gets_the_same_answers() {
     let mut threads: Vec<_> = answers.iter().filter_map(|answer| answer["thread"].as_str()).collect();
     threads.sort_unstable();
     threads.dedup();
-    assert_eq!(threads, ["php-0", "php-1", "php-2", "php-3"]);
+    let all = ["php-0", "php-1", "php-2", "php-3"];
+    assert_eq!(threads, all[..if Info::of_libphp().zts { 4 } else { 1 }]);
     for answer in &answers {
         let number = |name: &str| answer[name].as_number().expect("a number");
         assert!(["cached", "listed", "enabled"].into_iter().all(|name| answer[name] == Json::Bool(true)), "{answer:?}");
@@ -415,7 +417,8 @@ fn no_server_without_the_opcache_that_was_asked_for() {
         ),
         (&[("opcache.protect_memory", "1")], "opcache.protect_memory=1 is for one thread"),
     ];
-    for (settings, error) in cases {
+    // Without thread safety there is nothing wrong with the last.
+    for (settings, error) in &cases[..if Info::of_libphp().zts { 7 } else { 6 }] {
         let with = |builder: Builder| settings.iter().fold(builder, |builder, (key, value)| builder.ini(key, value));
         // Its port may be open for a moment before PHP starts.
         let log = with(Server::builder(site.path())).try_start().map_or_else(|log| log, |server| server.wait().1);
