@@ -16,6 +16,11 @@ pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 pub const CONTENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Request content held in memory; what exceeds it goes to an unlinked temporary file.
 pub const CONTENT_MEMORY_MAX: usize = 256 * 1024;
+/// Request content that all requests together hold in memory, or 16 times as much as one may if that is more; what
+/// exceeds it goes to files, however short.
+pub const CONTENTS_MEMORY_MAX: u64 = 64 * 1024 * 1024;
+/// Request content that all requests together hold in temporary files (503).
+pub const CONTENT_FILES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Unread request content that is read and thrown away to keep a connection in sync; beyond it the connection closes.
 pub const DISCARD_BYTES_MAX: u64 = 256 * 1024;
 /// Bytes of chunk extensions and of trailers in one request; a peer that sends more is abusing us (CVE-2023-39326).

@@ -306,7 +306,10 @@ fn content_is_read_from_memory_and_from_a_file_alike() {
     std::fs::write(&path, b"0123456789").unwrap();
     let file = File::open(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    for mut content in [Content::Memory(Bytes::from_static(b"0123456789")), Content::File { file, len: 10 }] {
+    for mut content in [
+        Content::Memory(Bytes::from_static(b"0123456789")),
+        Content::File { file, len: 10, share: crate::base::account::Share::default() },
+    ] {
         let mut buf = [0; 4];
         assert_eq!((content.read(&mut buf), &buf), (4, b"0123"));
         assert_eq!((content.read(&mut buf), &buf), (4, b"4567"));

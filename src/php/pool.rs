@@ -145,10 +145,20 @@ impl Pool {
         self.shared.opcache.restarts()
     }
 
+    /// Drops the requests that wait, and takes no others. Scripts run on.
+    pub fn close(&self) {
+        self.shared.queue.close();
+    }
+
+    /// Whether every thread has ended, after [`close`](Self::close).
+    pub fn has_ended(&self) -> bool {
+        *self.shared.lock_alive() == 0
+    }
+
     /// Ends it: waiting requests are dropped, scripts may run for `patience`, then they are interrupted, and after
     /// `limit`, counted from now, threads that are still there are left behind.
     pub fn stop(self, patience: Duration, limit: Duration) -> Result<(), Stuck> {
-        self.shared.queue.close();
+        self.close();
         let started = Instant::now();
         let mut next_interrupt = patience;
         let mut alive = self.shared.lock_alive();

@@ -5,6 +5,7 @@
 //! is cut; PHP threads end; PHP stops on this thread.
 
 mod control;
+mod drain;
 mod error;
 mod handover;
 mod internal;
@@ -18,7 +19,7 @@ mod reload;
 use std::env;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use error::ServerError;
 
@@ -28,7 +29,8 @@ use super::php_ini::php_ini;
 use crate::base::sys::{process, signal};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions};
 use crate::service::health::{Health, Stage};
-use control::{Control, End};
+use control::Control;
+use drain::{Drain, End};
 use handover::Given;
 use internal::Internal;
 use listeners::Listeners;
@@ -71,12 +73,14 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
         server: options::server_options(&config),
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
+    // Requests may come now, and are to be answered before the process ends.
+    signal::stop_in_order();
     let entrances = sockets.public.entrances(config.server.event_loops);
     let loops = entrances.and_then(|entrances| Loops::start(&config, entrances, pool.dispatch(), access_log));
     let mut loops = match loops {
         Ok(loops) => loops,
         Err(error) => {
-            stop_php(php, pool, Duration::ZERO);
+            stop_php(php, pool, &mut Drain::within(Duration::ZERO));
             return Err(ServerError::System("cannot start an event loop", error));
         }
     };
@@ -107,9 +111,9 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     // What is open here would keep connections waiting that nobody accepts.
     let Sockets { public, internal: of_monitors } = sockets;
     close(public, end);
-    let deadline = Instant::now() + drain_timeout;
-    let well = loops.stop(deadline);
-    let php_stuck = !stop_php(php, pool, deadline.saturating_duration_since(Instant::now()));
+    let mut drain = Drain::within(drain_timeout);
+    let well = loops.stop(&mut drain, end);
+    let php_stuck = !stop_php(php, pool, &mut drain);
     internal.into_iter().for_each(Internal::stop);
     close(of_monitors, end);
     log::info!("stopped");
@@ -174,8 +178,11 @@ fn start_php(config: &Config) -> Result<Php, ServerError> {
 }
 
 /// False if a PHP thread has not come back.
-fn stop_php(php: Php, pool: Pool, patience: Duration) -> bool {
-    if let Err(stuck) = pool.stop(patience, patience + PHP_STOP_LIMIT) {
+fn stop_php(php: Php, pool: Pool, drain: &mut Drain) -> bool {
+    pool.close();
+    // Scripts may go on when their responses have ended.
+    drain.wait(|| pool.has_ended(), || {});
+    if let Err(stuck) = pool.stop(Duration::ZERO, PHP_STOP_LIMIT) {
         log::error!("{} PHP threads have not come back; leaving without them", stuck.0);
         return false;
     }

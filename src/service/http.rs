@@ -55,6 +55,16 @@ pub struct Http {
     journal: Journal,
 }
 
+/// What a connection that is to end may wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until when a peer may send a request that has not sent anything yet.
+    pub until: Instant,
+    /// Whether that goes for a connection that has been used, too. Its peer is told with the response that it was the
+    /// last; where the connection were just closed, a request that is on its way would be lost.
+    pub for_idle: bool,
+}
+
 #[derive(Debug)]
 struct Stream {
     reply: Reply,
@@ -250,13 +260,16 @@ impl Http {
     }
 
     /// Lets the requests under way end, and no other begin. A peer that has opened the connection and sent nothing may be
-    /// about to: its first request may come until then.
-    pub fn drain(&mut self, inbox: &BytesMut, first_until: Instant) {
-        if self.has_begun || self.protocol.awaiting(inbox) != Awaiting::Request {
-            return self.protocol.drain();
+    /// about to. All that it has sent must lie in `inbox`.
+    pub fn drain(&mut self, inbox: &BytesMut, patience: Patience) {
+        match self.protocol.awaiting(inbox) {
+            Awaiting::Request if patience.for_idle || !self.has_begun => {
+                self.drains_later = true;
+                self.timers.set(Timer::KeepAlive as usize, patience.until);
+            }
+            Awaiting::Head => self.drains_later = true,
+            _ => self.protocol.drain(),
         }
-        self.drains_later = true;
-        self.timers.set(Timer::KeepAlive as usize, first_until);
     }
 
     fn on_event(&mut self, event: Event, out: &mut SendQueue, cx: &mut Context<'_>) {
@@ -360,6 +373,10 @@ impl Http {
     ) {
         let status = match error {
             CollectError::TooLarge => Status::CONTENT_TOO_LARGE,
+            CollectError::NoRoom => {
+                log::warn!("{}: no room for its content (server.content_files_max)", reply.peer.remote);
+                Status::SERVICE_UNAVAILABLE
+            }
             CollectError::Spool(error) => {
                 log::error!("cannot buffer request content in a temporary file: {error}");
                 Status::INTERNAL_SERVER_ERROR
@@ -507,7 +524,10 @@ impl Http {
         }
         // A request that comes at the last moment is served.
         if self.timers.take_expired(Timer::KeepAlive as usize, cx.now) && self.protocol.is_idle(inbox) {
-            self.ending = Ending::Close;
+            match self.drains_later {
+                true => self.protocol.drain(),
+                false => self.ending = Ending::Close,
+            }
         }
         let late = [Timer::Head, Timer::Content].map(|timer| self.timers.take_expired(timer as usize, cx.now));
         if late.contains(&true)

@@ -41,7 +41,8 @@ settings! {
         /// IPv4 address in IPv6 clothes. `"unix:/run/site.sock"` is a Unix socket, `mode=660`
         /// after it its permissions; `"systemd"` are the sockets that systemd passes, `systemd:web`
         /// those of that name. After any of them `proxy_protocol` has each connection begin with a
-        /// header of the PROXY protocol, which is believed. Default: `127.0.0.1:8080`.
+        /// header of the PROXY protocol, which is believed of `trusted_proxies`, or of everybody
+        /// unless there are any. Default: `127.0.0.1:8080`.
         listen: Vec<Listen> = listen(), "127.0.0.1:8080";
         /// The directory that is served: an existing one, absolute here. Must be set.
         document_root: PathBuf = path(), unset "must be set";
@@ -93,6 +94,9 @@ settings! {
         /// Bytes of a request's content that are kept in memory; content that is longer goes to
         /// an unlinked file in `temp_dir`: 0 to 1 GiB. Default: 256 KiB.
         content_memory_max: usize = size(0, 1 << 30), "256K";
+        /// Bytes of all requests' content that lie in `temp_dir` at once; one that needs more is
+        /// answered 503: 0 to 1024 GiB. Default: 4 GiB.
+        content_files_max: u64 = size(0, 1 << 40), "4G";
         /// The directory of temporary files, and of PHP's uploads: an existing one, absolute here.
         /// Default: the system's (`TMPDIR`, or `/tmp`).
         temp_dir: PathBuf = path(), unset "TMPDIR, or /tmp";

@@ -2,20 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::drain::End;
 use super::loops::Loops;
 use super::notify::notify;
 use super::{Sockets, handover, reload};
+use crate::base::sys::process;
 use crate::base::sys::signal::{self, Signal};
 use crate::program::config::{Config, ConfigError};
-
-/// Why a server is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// It was told to, or has failed.
-    Stopped,
-    /// Another process serves in its place, with its sockets.
-    Replaced,
-}
+use crate::program::logger;
 
 /// A running server's control.
 #[derive(Debug)]
@@ -33,6 +27,16 @@ pub(super) struct Control<R> {
 impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
     /// Does what signals ask for until the server is to end.
     pub(super) fn run(&mut self, loops: &Loops, sockets: &Sockets) -> End {
+        let end = self.obey(loops, sockets);
+        if let (End::Stopped, Some(pid)) = (end, self.successor) {
+            // Who stops the server does not want another.
+            log::info!("process {pid} is to stop, too");
+            process::terminate(pid);
+        }
+        end
+    }
+
+    fn obey(&mut self, loops: &Loops, sockets: &Sockets) -> End {
         loop {
             match signal::wait(None) {
                 Ok(Some(Signal::Stop)) => return End::Stopped,
@@ -62,6 +66,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
         };
         match loops.replace(&new) {
             Ok(()) => {
+                logger::configure(new.logging.level, new.logging.format);
                 self.config = new;
                 log::info!("the configuration has been read again");
             }
