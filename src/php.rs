@@ -20,6 +20,7 @@
 
 mod alarm;
 mod attachment;
+mod command_line;
 mod info;
 mod pool;
 mod request;
@@ -30,6 +31,7 @@ mod slot;
 mod time_limit;
 mod watchdog;
 
+pub use command_line::{NoCommandLine, run_command_line};
 pub use info::{Extension, Info};
 pub use pool::{Pool, PoolOptions, Stuck};
 pub use runtime::{Php, PhpOptions, StartError};

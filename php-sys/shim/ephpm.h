@@ -215,6 +215,14 @@ void ephpm_interrupt_fire(const ephpm_interrupt *interrupt);
 /** Whether the engine has yet to look. The thread must be attached. */
 bool ephpm_interrupt_is_pending(const ephpm_interrupt *interrupt);
 
+/**
+ * Runs PHP's command line on the process's own arguments, of which `words_before` stand before those that PHP is to
+ * see, the program's name being one of these; then exits the process, as `php` would. `path` is the constant
+ * PHP_BINARY, or NULL to let PHP find out; it must stay valid. Instead of everything else here, on the main thread of a
+ * process that has no other. Returns only, having done nothing, when libphp was built without its command line.
+ */
+void ephpm_run_cli(size_t words_before, const char *path);
+
 /** The size of a shared struct and of each of its fields, as the C compiler has it. For tests. */
 typedef struct ephpm_layout {
 	/** "ephpm_request", or "ephpm_request.method". */

@@ -41,6 +41,12 @@ void ephpm_send_interim(ephpm_context *context, int status);
 /* Rust's side; set before PHP starts. */
 extern ephpm_sapi ephpm_callbacks;
 
+/* Whether the server started PHP, and not its command line, whose own business all that we change is. */
+static inline bool ephpm_serves(void)
+{
+	return ephpm_callbacks.ub_write != NULL;
+}
+
 /* Ours; PHP's own `sapi_module` is a copy of it. */
 extern sapi_module_struct ephpm_sapi_module;
 
