@@ -7,7 +7,6 @@
  */
 #include "shim.h"
 
-#include "zend_constants.h"
 #include "zend_extensions.h"
 
 #include <signal.h>
@@ -56,21 +55,11 @@ char **__wrap_save_ps_args(int argc, char **argv)
 	return copy;
 }
 
-/* PHP has resolved the path, and what distinguishes it is gone. */
-static void restore_php_binary(void)
-{
-	zend_constant *constant = zend_hash_str_find_ptr(EG(zend_constants), ZEND_STRL("PHP_BINARY"));
-
-	if (binary && constant) {
-		zval_ptr_dtor_nogc(&constant->value);
-		ZVAL_STR(&constant->value, zend_string_init_interned(binary, strlen(binary), true));
-	}
-}
-
 /* Called between the making of the list of Zend extensions and their start, and after PHP_BINARY was defined. */
 static int register_extensions(void)
 {
-	restore_php_binary();
+	/* PHP has resolved the path, and with it has gone what says that we are to be `php`. */
+	ephpm_name_binary(binary);
 #if defined(EPHPM_OPCACHE_ZEND_EXTENSION)
 	zend_register_extension(&zend_extension_entry, NULL);
 #endif

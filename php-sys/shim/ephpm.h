@@ -116,7 +116,7 @@ typedef struct ephpm_options {
 	size_t ini_defaults_len;
 	/** Settings which override the php.ini, as "key=value\n" lines, or NULL. */
 	const char *ini_entries;
-	/** Where this program is, for PHP_BINARY, or NULL. */
+	/** What PHP_BINARY says, a path of this program, or NULL. PHP takes it as it stands, without resolving it. */
 	const char *executable_location;
 	/** What `phpversion('ephpm')` says. Must stay valid for as long as the process lives. */
 	const char *version;

@@ -53,6 +53,9 @@ extern sapi_module_struct ephpm_sapi_module;
 /* The module "ephpm": our functions, and our versions of some of PHP's. */
 extern zend_module_entry ephpm_module_entry;
 
+/* Makes the constant PHP_BINARY say this, once PHP has defined it; NULL changes nothing. In runtime.c. */
+void ephpm_name_binary(const char *path);
+
 /* timer.c. Attach comes before PHP knows of the thread, detach after. */
 void ephpm_timer_startup(void);
 void ephpm_timer_attach(void *thread);

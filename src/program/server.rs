@@ -24,6 +24,7 @@ pub use error::ServerError;
 
 use super::access_log::AccessLogWriter;
 use super::config::{Config, ConfigError};
+use super::php_cli;
 use super::php_ini::php_ini;
 use crate::base::sys::{process, signal};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions};
@@ -168,6 +169,7 @@ fn start_php(config: &Config) -> Result<Php, ServerError> {
         ini_file: ini.file,
         ini_defaults: ini.defaults,
         ini_entries: ini.entries,
+        binary: php_cli::binary(),
         threads: config.server.workers,
     };
     Php::start(&options).map_err(ServerError::Php)

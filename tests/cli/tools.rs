@@ -2,6 +2,7 @@
 //!
 //! Both come with the WordPress of the other tests (`tests/wordpress/fetch`); neither needs a network here.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,7 +19,8 @@ struct Outcome {
 #[test]
 fn composer_manages_a_project() {
     let place = TemporaryDirectory::new("composer");
-    let library = r#"{"name": "demo/library", "version": "1.2.3", "autoload": {"psr-4": {"Demo\\": "src/"}}, "bin": ["hello"]}"#;
+    let library =
+        r#"{"name": "demo/library", "version": "1.2.3", "autoload": {"psr-4": {"Demo\\": "src/"}}, "bin": ["hello"]}"#;
     place.write("library/composer.json", library);
     place.write("library/src/Greeter.php", "<?php namespace Demo; class Greeter { const WORD = 'hi'; }");
     place.write("library/hello", "#!/usr/bin/env php\n<?php echo 'a binary in ', basename(PHP_BINARY), \"\\n\";\n");
@@ -36,24 +38,16 @@ fn composer_manages_a_project() {
         r#"--repository={"packagist.org": false}"#,
     ])
     .succeeded();
+    add_to_project(&place);
     let install = run(&["install"]).succeeded();
     assert!(install.stderr.contains("Installing demo/library (1.2.3)"), "{}", install.stderr);
     assert_eq!(run(&["show"]).succeeded().stdout.trim_end(), "demo/library 1.2.3");
-    run(&["config", "autoload.classmap", "--json", r#"["own"]"#]).succeeded();
     run(&["dump-autoload", "--optimize"]).succeeded();
     let program = "require 'vendor/autoload.php'; echo Demo\\Greeter::WORD, Own::WORD;";
     assert_eq!(php(&place, &["-r", program]).succeeded().stdout, "hiown");
     run(&["check-platform-reqs"]).succeeded();
 
-    // Scripts: PHP, a package's binary with PHP, Composer itself, and a failure, all of them processes of their own.
-    for (name, script) in [
-        ("php", "@php -r \"echo PHP_SAPI, PHP_EOL;\""),
-        ("binary", "@php vendor/bin/hello"),
-        ("self", "@composer --version"),
-        ("fail", "@php -r \"exit(3);\""),
-    ] {
-        run(&["config", &format!("scripts.{name}"), script]).succeeded();
-    }
+    // Scripts, all of them processes of their own.
     assert_eq!(run(&["run-script", "php"]).succeeded().stdout, "cli\n");
     assert_eq!(run(&["run-script", "binary"]).succeeded().stdout, "a binary in ephpm\n");
     assert!(run(&["run-script", "self"]).succeeded().stdout.starts_with("Composer 2."));
@@ -95,7 +89,26 @@ fn wp_cli_manages_a_site() {
     assert_eq!(run(&["eval", "echo PHP_SAPI;"]).succeeded().stdout, "cli");
     let unknown = run(&["no-such-command"]);
     assert_eq!(unknown.code, Some(1));
-    assert!(unknown.stderr.starts_with("Error: 'no-such-command' is not a registered wp command."), "{}", unknown.stderr);
+    assert!(
+        unknown.stderr.starts_with("Error: 'no-such-command' is not a registered wp command."),
+        "{}",
+        unknown.stderr
+    );
+}
+
+/// A class of the project's own, and scripts: PHP, a package's binary with PHP, Composer itself, and a failure.
+fn add_to_project(place: &TemporaryDirectory) {
+    let file = place.path().join("project/composer.json");
+    let json = fs::read_to_string(&file).expect("what init has written");
+    let more = r#"{
+        "autoload": {"classmap": ["own"]},
+        "scripts": {
+            "php": "@php -r \"echo PHP_SAPI, PHP_EOL;\"",
+            "binary": "@php vendor/bin/hello",
+            "self": "@composer --version",
+            "fail": "@php -r \"exit(3);\""
+        },"#;
+    fs::write(file, json.replacen('{', more, 1)).expect("a written file");
 }
 
 impl Outcome {
