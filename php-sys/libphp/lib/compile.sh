@@ -143,7 +143,7 @@ command_line_objects() {
 }
 
 # Puts the command line into the archive. Its main() is renamed, as it is not the program's, and so is its list of
-# extensions, as there is embed's already (main/internal_functions.c).
+# extensions, as there is embed's already (main/internal_functions.c). HARDCODED_INI is in embed, too, up to 8.2.
 add_command_line() {
     local archive=$1 target
     local -a objects=()
@@ -151,7 +151,7 @@ add_command_line() {
         objects+=("${target%.lo}.o")
     done < <(command_line_objects)
     for target in "${objects[@]}"; do
-        objcopy --redefine-sym main=php_cli_main \
+        objcopy --localize-symbol HARDCODED_INI --redefine-sym main=php_cli_main \
             --redefine-sym php_register_internal_extensions=php_cli_register_internal_extensions "$target"
     done
     ar qs "$archive" "${objects[@]}"
