@@ -8,17 +8,20 @@
 // Compiled into each test crate by `mod support;`, and no crate uses all of it.
 #![allow(dead_code, unused_imports)]
 
+pub(crate) mod browser;
 mod client;
 mod connection;
 mod cookies;
 mod decode;
 mod form;
 pub(crate) mod html;
-mod json;
+pub(crate) mod json;
 mod message;
 pub(crate) mod png;
 mod server;
 mod temporary;
+pub(crate) mod wordpress;
+pub(crate) mod zip;
 
 pub(crate) use client::Client;
 pub(crate) use connection::{Connection, Incoming};
