@@ -6,7 +6,7 @@ WORDPRESS_DIR ?= $(or $(EPHPM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ephp
 
 WORDPRESS_MYSQL_DIR ?= $(dir $(WORDPRESS_DIR))site-mysql
 
-.PHONY: build run test wordpress wordpress-mysql bench fuzz check packages libphp clean
+.PHONY: build run test test-apps wordpress wordpress-mysql bench fuzz check packages libphp clean
 
 # The server: target/release/ephpm.
 build: libphp
@@ -21,6 +21,11 @@ test: libphp
 	$(LIBPHP)/system-packages test browser
 	$(CARGO) test --workspace --locked
 	$(CARGO) check --manifest-path fuzz/Cargo.toml --locked
+
+# Other applications, fetched as packages of Debian's.
+test-apps: libphp
+	$(LIBPHP)/system-packages test
+	$(CARGO) test --locked --test apps -- --ignored
 
 # A current WordPress with SQLite on http://127.0.0.1:8080; no database server is needed.
 wordpress: build

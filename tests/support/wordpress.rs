@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[track_caller]
 pub(crate) fn lay_out(directory: &TemporaryDirectory, environment: &[(&str, &str)]) -> PathBuf {
     let site = directory.path().join("site");
-    let mut child = Command::new(script("site"))
+    let mut child = Command::new(checkout("tests/wordpress/site"))
         .arg(&site)
         .envs(environment.iter().copied())
         .spawn()
@@ -55,11 +56,13 @@ impl Database {
     #[track_caller]
     pub(crate) fn start() -> Self {
         // Not below target/: a socket's name has room for 107 bytes only, and checkouts lie deep.
-        let directory = std::env::temp_dir().join(format!("ephpm-mariadb-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("ephpm-mariadb-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let directory = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).expect("a writable temporary directory");
         let log = File::create(directory.join("log")).expect("a new file");
-        let child = Command::new(script("mariadb"))
+        let child = Command::new(checkout("tests/wordpress/mariadb"))
             .arg(&directory)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle on the log"))
@@ -104,6 +107,7 @@ impl Drop for Database {
     }
 }
 
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wordpress").join(name)
+/// A path of the checkout.
+pub(crate) fn checkout(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
