@@ -6,7 +6,7 @@ WORDPRESS_DIR ?= $(or $(EPHPM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ephp
 
 WORDPRESS_MYSQL_DIR ?= $(dir $(WORDPRESS_DIR))site-mysql
 
-.PHONY: build run test test-apps wordpress wordpress-mysql bench fuzz check packages libphp clean
+.PHONY: build run test test-apps wordpress wordpress-mysql bench bench-micro fuzz check packages libphp clean
 
 # The server: target/release/ephpm.
 build: libphp
@@ -38,11 +38,16 @@ wordpress-mysql: build
 	$(LIBPHP)/system-packages test
 	tests/wordpress/serve-mysql $(WORDPRESS_MYSQL_DIR) target/release/ephpm
 
-# The comparison with nginx + php-fpm and Apache + mod_php, and what a request costs PHP alone.
+# The comparison with nginx + php-fpm and Apache + mod_php, and with what a request costs PHP alone.
 bench: build
 	$(LIBPHP)/system-packages bench
-	benches/compare/run
-	$(CARGO) bench --locked -p php-sys
+	benches/compare/run compare
+	benches/compare/run floor
+	benches/compare/run syscalls
+
+# What parsing, routing, queueing and so on cost one by one.
+bench-micro:
+	$(CARGO) bench --manifest-path benches/micro/Cargo.toml --locked
 
 # Each fuzz target for FUZZ_SECONDS (needs a nightly toolchain).
 FUZZ_SECONDS ?= 60

@@ -121,7 +121,7 @@ impl Http1 {
             Awaiting::Nothing => {}
             Awaiting::Request => self.close(Disposition::Close),
             Awaiting::Discard => self.close(Disposition::Linger),
-            Awaiting::Head => return Some(self.reject_head(PeerError::HeadTimeout)),
+            Awaiting::Head => return Some(self.reject_head(PeerError::HeadTimeout, inbox)),
             Awaiting::Content if matches!(self.respond, Respond::Head) => {
                 return Some(self.reject_content(PeerError::ContentTimeout));
             }

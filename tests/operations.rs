@@ -193,13 +193,15 @@ fn scripts_leave_files_to_the_server() {
     let root = site(&[(
         "send.php",
         "<?php header('Content-Type: video/mp4'); header('Content-Disposition: inline'); \
-         header($_GET['by'] . ': ' . $_GET['file']); echo 'not this';",
+         header($_GET['by'] . ': ' . $_GET['file']); header('Cache-Control: ' . ($_GET['cache'] ?? 'private')); \
+         echo 'not this';",
     )]);
     let outside = TemporaryDirectory::new("operations");
     let files = outside.path().join("files");
     fs::create_dir(&files).expect("a new directory");
     let content: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     fs::write(files.join("film.mp4"), &content).expect("a written file");
+    fs::write(files.join("page.css"), "body { color: red; }\n".repeat(200)).expect("a written file");
     fs::write(outside.path().join("secret"), "secret").expect("a written file");
     let server = Server::builder(root.path())
         .server(&format!("internal_files = {{ \"/protected/\" = {} }}", quoted(&files)))
@@ -219,6 +221,13 @@ fn scripts_leave_files_to_the_server() {
         let response = client.send(&Request::get(&target).header("Range", "bytes=250000-250003")).expect(206);
         assert_eq!(response.content, content[250_000..250_004]);
         client.send(&Request::get(&target).header("If-None-Match", &etag)).expect(304);
+    }
+    for (cache, coding) in [("private", Some("gzip")), ("private,No-Transform", None)] {
+        let target = format!("/send.php?by=X-Accel-Redirect&file=/protected/page.css&cache={cache}");
+        for method in ["GET", "HEAD"] {
+            let request = Request::new(method, &target).header("Accept-Encoding", "gzip");
+            assert_eq!(client.send(&request).expect(200).header("Content-Encoding"), coding, "{cache}");
+        }
     }
     for (by, file) in [
         ("X-Accel-Redirect", "/protected/none".to_owned()),

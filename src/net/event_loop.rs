@@ -5,7 +5,6 @@
 
 mod accept;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -18,14 +17,14 @@ use mio::{Events, Poll, Token, Waker};
 
 use super::admission::{Addresses, Place, Reserve};
 use super::clock::Clock;
-use super::connection::{Connection, Readiness, Turn};
+use super::connection::{Connection, Readiness};
 use super::listener::{Entrance, Listener};
 use super::log_sink::LogSink;
 use super::pulse::{LoopPulse, Turns};
+use super::schedule::Schedule;
 use super::spool::TemporaryFiles;
 use crate::base::limits::READ_BUDGET;
-use crate::base::slab::{Key, Slab};
-use crate::base::timer::Wheel;
+use crate::base::slab::Key;
 use crate::exchange::{Bell, Dispatch, News};
 use crate::http1::Http1Options;
 use crate::service::access_log::{self, AccessLog};
@@ -147,12 +146,8 @@ impl Remote {
 /// A loop and everything that it touches.
 pub struct EventLoop {
     poll: Poll,
-    slots: Slab<Slot>,
+    slots: Schedule<Slot>,
     listeners: Vec<Listener>,
-    /// Connections that have something to do, each at most once.
-    run_queue: VecDeque<Key>,
-    /// Connections that have a deadline, with the number of their entry.
-    wheel: Wheel<(Key, u32)>,
     bell: Arc<Bell>,
     clock: Clock,
     scratch: Box<[u8]>,
@@ -176,21 +171,6 @@ struct Slot {
     connection: Connection,
     /// Given back with the connection.
     _place: Option<Place>,
-    /// It stands in the run queue.
-    scheduled: bool,
-    /// When the wheel will look at it.
-    armed: Option<Instant>,
-    /// The number of its last entry in the wheel: an earlier deadline makes a new one, and the old one is void.
-    entry: u32,
-}
-
-impl Slot {
-    /// Takes note of an entry in the wheel for `deadline`, and returns its number.
-    fn arm(&mut self, deadline: Instant) -> u32 {
-        self.armed = Some(deadline);
-        self.entry = self.entry.wrapping_add(1);
-        self.entry
-    }
 }
 
 impl EventLoop {
@@ -213,10 +193,8 @@ impl EventLoop {
         let clock = Clock::new();
         let mut event_loop = Self {
             poll,
-            slots: Slab::default(),
+            slots: Schedule::new(clock.now),
             listeners: Vec::new(),
-            run_queue: VecDeque::new(),
-            wheel: Wheel::new(clock.now),
             bell,
             clock,
             scratch: vec![0; READ_BUDGET].into_boxed_slice(),
@@ -252,10 +230,9 @@ impl EventLoop {
     /// Serves until told to stop.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
-        let mut due = Vec::new();
         // Looked at before each wait: with the last connection gone there is nothing left to wake a draining loop.
         while !(self.draining && self.slots.is_empty()) {
-            self.collect(&mut events, &mut due)?;
+            self.collect(&mut events)?;
             // Of this thread alone, so that it is a plain addition.
             self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             match self.remote.phase.load(Ordering::SeqCst) {
@@ -267,9 +244,8 @@ impl EventLoop {
                 self.replace();
             }
             self.accept()?;
-            for _ in 0..self.run_queue.len() {
-                let key = self.run_queue.pop_front().expect("only turns push, and only to the back");
-                self.turn(key);
+            for _ in 0..self.slots.round() {
+                self.turn();
             }
             self.hand_over_log(|log, now| log.take(now));
         }
@@ -305,14 +281,14 @@ impl EventLoop {
     }
 
     /// Waits for something to happen and schedules the connections that it happens to.
-    fn collect(&mut self, events: &mut Events, due: &mut Vec<(Key, u32)>) -> io::Result<()> {
-        let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
+    fn collect(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = if self.slots.round() > 0 || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
             let log = self.access_log.as_ref().and_then(AccessLog::deadline);
             let disks = self.internal_disks.iter().map(Disk::deadline);
             let pauses = [self.accept_paused_until, self.crowded_until];
-            let others = [self.wheel.next_timeout(), self.disk.deadline(), log];
+            let others = [self.slots.next_timeout(), self.disk.deadline(), log];
             let next = others.into_iter().chain(pauses).chain(disks).flatten().min();
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
@@ -332,12 +308,9 @@ impl EventLoop {
             if rung.released {
                 self.exchanges.release();
             }
-            self.schedule(rung.tag.connection);
+            self.slots.schedule(rung.tag.connection);
         }
-        self.wheel.expire(self.clock.now, due);
-        for (key, entry) in due.drain(..) {
-            self.on_timer(key, entry);
-        }
+        self.slots.expire(self.clock.now, |slot| slot.connection.deadline());
         for pause in [&mut self.accept_paused_until, &mut self.crowded_until] {
             *pause = pause.filter(|until| *until > self.clock.now);
         }
@@ -362,39 +335,14 @@ impl EventLoop {
             broken: event.is_error(),
         };
         if slot.connection.on_ready(ready) {
-            self.schedule(key);
+            self.slots.schedule(key);
         }
     }
 
-    fn on_timer(&mut self, key: Key, entry: u32) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        if entry != slot.entry {
-            return;
-        }
-        slot.armed = None;
-        match slot.connection.deadline() {
-            Some(deadline) if deadline > self.clock.now => {
-                self.wheel.schedule((key, slot.arm(deadline)), deadline);
-            }
-            Some(_) => self.schedule(key),
-            None => {}
-        }
-    }
-
-    fn schedule(&mut self, key: Key) {
-        if let Some(slot) = self.slots.get_mut(key)
-            && !slot.scheduled
-        {
-            slot.scheduled = true;
-            self.run_queue.push_back(key);
-        }
-    }
-
-    fn turn(&mut self, key: Key) {
-        let Self { slots, wheel, run_queue, clock, scratch, disk, internal_disks, spool, .. } = self;
-        let Self { exchanges, access_log, shared, .. } = self;
-        let Some(slot) = slots.get_mut(key) else { return };
-        slot.scheduled = false;
+    /// Gives the connection that has waited for longest its turn.
+    fn turn(&mut self) {
+        let Self { slots, clock, scratch, disk, internal_disks, spool, exchanges, access_log, shared, .. } = self;
+        let Some((key, slot)) = slots.next_turn() else { return };
         let mut context = Context {
             now: clock.now,
             wall: clock.wall,
@@ -407,24 +355,10 @@ impl EventLoop {
             exchanges,
             access_log: access_log.as_mut(),
         };
-        match slot.connection.turn(scratch, shared.options.linger_timeout, &mut context) {
-            Turn::Again => {
-                slot.scheduled = true;
-                run_queue.push_back(key);
-            }
-            Turn::Wait(deadline) => {
-                if let Some(deadline) = deadline
-                    && slot.armed.is_none_or(|armed| deadline < armed)
-                {
-                    wheel.schedule((key, slot.arm(deadline)), deadline);
-                }
-            }
-            Turn::Close => {
-                if let Some(log) = access_log {
-                    slot.connection.abandon(log, clock.now);
-                }
-                slots.remove(key);
-            }
+        let turn = slot.connection.turn(scratch, shared.options.linger_timeout, &mut context);
+        let closed = slots.after_turn(key, turn);
+        if let (Some(mut slot), Some(log)) = (closed, access_log) {
+            slot.connection.abandon(log, clock.now);
         }
     }
 
@@ -449,7 +383,7 @@ impl EventLoop {
             if let Some(slot) = self.slots.get_mut(key) {
                 slot.connection.drain(first_until);
             }
-            self.schedule(key);
+            self.slots.schedule(key);
         }
     }
 }

@@ -95,7 +95,11 @@ unsafe extern "C" fn send_headers(
         unsafe { (responder(exchange), bytes(&status_line), slice::from_raw_parts(lines, lines_len)) };
     // SAFETY: as above, for each line.
     let lines = lines.iter().map(|line| unsafe { bytes(line) });
-    responder.send_head(response(status, status_line, lines));
+    match response(status, status_line, lines) {
+        Some(response) => responder.send_head(response),
+        // Without its head the content means something else: nobody gets to see it.
+        None => responder.finish(),
+    }
 }
 
 unsafe extern "C" fn send_interim(exchange: *mut c_void, status: i32, lines: *const ephpm_str, lines_len: usize) {

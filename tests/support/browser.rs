@@ -20,8 +20,9 @@ pub(crate) use record::{Exchange, Record};
 use super::Json;
 use super::json::quote;
 
-/// For a page, or something on it, to become what a test waits for.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
+/// For a page, or something on it, to become what a test waits for; a post that WordPress publishes when its time has come
+/// may take longest.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Between two looks at a page.
 const POLL: Duration = Duration::from_millis(50);

@@ -101,9 +101,9 @@ impl Site {
     }
 
     pub(crate) fn schedule_a_post(&mut self) {
-        // WordPress publishes at once what is due in less than a minute.
+        // WordPress publishes at once what is due in less than a minute; the rest is for a slow machine to get it there.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_millis();
-        let due = now + 62_000;
+        let due = now + 75_000;
         let due = format!("new Date({due}).toISOString().slice(0, 19)");
         self.create_post(&format!("{{title: 'Morgen', content: 'Von selbst.', status: 'future', date_gmt: {due}}}"));
         assert_eq!(self.status_of_tomorrow(), Json::String("future".to_owned()));

@@ -150,7 +150,7 @@ impl EventLoop {
                 true => Connection::announced(transport, http, until),
                 false => Connection::new(transport, http),
             };
-            Slot { connection, _place: place, scheduled: false, armed: None, entry: 0 }
+            Slot { connection, _place: place }
         });
         let slot = self.slots.get_mut(key).expect("it was just inserted");
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -159,7 +159,7 @@ impl EventLoop {
             self.slots.remove(key);
             return Err(error);
         }
-        self.schedule(key);
+        self.slots.schedule(key);
         Ok(())
     }
 }
