@@ -144,17 +144,20 @@ impl Browser {
         self.wait("!window.stillHere && document.readyState === 'complete'");
     }
 
-    /// Replaces what stands in a field.
+    /// Replaces what stands in a field. A page that moves the focus amidst the typing has it typed again.
     #[track_caller]
     pub(crate) fn fill(&mut self, selector: &str, text: &str) {
+        let keys = format!("{{\"text\":{}}}", quote(text));
         self.until(&format!("{selector} to be filled"), |browser| {
             let element = browser.find(selector)?;
-            browser.command("POST", &format!("/element/{element}/clear"), "{}").map(drop)
+            browser.command("POST", &format!("/element/{element}/clear"), "{}")?;
+            browser.command("POST", &format!("/element/{element}/value"), &keys)?;
+            let value = browser.command("GET", &format!("/element/{element}/property/value"), "")?;
+            if value.as_str() == Some(text) { Ok(()) } else { Err(format!("it holds {value:?}")) }
         });
-        self.write(selector, text);
     }
 
-    /// Types into an element: into a field, into an editor; the path of a file into what takes files.
+    /// Types into an element: into an editor; the path of a file into what takes files.
     #[track_caller]
     pub(crate) fn write(&mut self, selector: &str, text: &str) {
         let keys = format!("{{\"text\":{}}}", quote(text));

@@ -74,6 +74,8 @@ impl Site {
         owner.open("/wp-admin/customize.php");
         owner.wait("window.wp && wp.customize && wp.customize.previewer && wp.customize.state('previewerAlive').get()");
         owner.click("#accordion-section-title_tagline");
+        // Once the section has slid in, the way back has the focus.
+        owner.wait("document.activeElement.classList.contains('customize-section-back')");
         owner.fill("#customize-control-blogdescription input", "Mit Liebe gekocht");
         // The preview shows it before it is saved; its frame is a new one each time that it changes.
         owner.wait(
