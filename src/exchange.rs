@@ -7,6 +7,7 @@
 //! neither sockets nor PHP nor what such a file is.
 
 mod bell;
+mod expiry;
 mod handle;
 mod job;
 mod responder;
@@ -16,6 +17,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use expiry::Expiry;
 pub use handle::{Handle, Pull};
 pub use job::{Content, Job, Script};
 pub use responder::{Aborted, Responder};

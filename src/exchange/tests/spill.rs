@@ -117,7 +117,7 @@ fn pull_all(p: &mut Handle) -> Vec<u8> {
                 content.extend_from_slice(&bytes);
             }
             Pull::End => return content,
-            Pull::Failed => panic!("the response failed"),
+            Pull::Failed | Pull::Expired => panic!("the response failed"),
             Pull::Interim(_) | Pull::Head(..) => {}
             Pull::Pending => thread::yield_now(),
         }
