@@ -298,11 +298,7 @@ impl Dispatch for Php {
                 }
                 responder.complete();
             }
-            "/large.php" => {
-                responder.send_head(response);
-                responder.write(large().as_bytes()).unwrap();
-                responder.complete();
-            }
+            "/large.php" => print(responder, response, &large()),
             "/own-fields.php" => {
                 for (name, value) in [
                     ("Content-Type", "text/plain"),
@@ -335,13 +331,18 @@ impl Dispatch for Php {
             _ => {
                 add("Content-Type", "text/plain");
                 let text = describe(&responder);
-                responder.send_head(response);
-                responder.write(text.as_bytes()).unwrap();
-                responder.complete();
+                print(responder, response, &text);
             }
         }
         Ok(())
     }
+}
+
+/// A script that says this and ends.
+fn print(mut responder: Box<Responder>, response: Response, text: &str) {
+    responder.send_head(response);
+    responder.write(text.as_bytes()).unwrap();
+    responder.complete();
 }
 
 /// Some variables of a request, as its script sees them.
