@@ -95,6 +95,18 @@ impl Http1 {
         }
     }
 
+    /// The connection itself, and a closed one in its place.
+    pub fn take(&mut self) -> Self {
+        let mut closed = Self::new(self.options);
+        closed.receive = Receive::Closed;
+        std::mem::replace(self, closed)
+    }
+
+    /// Whether the peer has half-closed.
+    pub fn is_at_eof(&self) -> bool {
+        self.eof
+    }
+
     /// The peer has half-closed. Complete requests that wait in the inbox are still served, an incomplete one is
     /// dropped; [`poll_event`](Self::poll_event) finds out.
     pub fn eof(&mut self) {
@@ -112,6 +124,16 @@ impl Http1 {
             Receive::Discard { .. } => self.close(Disposition::Linger),
             _ => {}
         }
+    }
+
+    /// Ends the connection after the request whose first bytes lie in the inbox.
+    pub fn drain_after_next(&mut self) {
+        self.draining = true;
+    }
+
+    /// Whether no further request is to be begun.
+    pub fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// The deadline of what the connection is [`awaiting`](Self::awaiting) has passed. An event is to be handled as one
@@ -152,11 +174,6 @@ impl Http1 {
     /// What is to become of the connection.
     pub fn disposition(&self) -> Disposition {
         self.disposition
-    }
-
-    /// Whether the connection lies between requests, with nothing received of the next.
-    pub fn is_idle(&self, inbox: &BytesMut) -> bool {
-        self.awaiting(inbox) == Awaiting::Request
     }
 
     /// The connection ends after the current exchange, if the peer does not end it anyway.

@@ -13,7 +13,7 @@ use bytes::{Buf, BytesMut};
 use super::transport::{Sent, Socket, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
-use crate::protocol::Disposition;
+use crate::protocol::{Disposition, StreamId};
 use crate::proxy_protocol;
 use crate::service::access_log::AccessLog;
 use crate::service::context::Context;
@@ -125,6 +125,11 @@ impl<S: Socket> Connection<S> {
         self.writable |= ready.writable;
         self.broken |= ready.broken;
         reads || ready.broken || (ready.writable && !self.out.is_empty())
+    }
+
+    /// There is news of a request that PHP has; `is_over` if PHP is done with it.
+    pub fn ring(&mut self, stream: u64, is_over: bool) {
+        self.http.ring(StreamId(stream), is_over);
     }
 
     /// When the connection must have a turn if nothing else happens.

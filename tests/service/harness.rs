@@ -9,8 +9,8 @@ use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News, Responder};
 use ephpm::http::message::{Peer, Response};
 use ephpm::http::status::Status;
-use ephpm::http1::{Http1, Http1Options};
-use ephpm::protocol::{Disposition, Protocol};
+use ephpm::http1::Http1Options;
+use ephpm::protocol::{Disposition, Protocol, StreamId};
 use ephpm::service::access_log::{AccessLog, Format};
 use ephpm::service::content::Spool;
 use ephpm::service::context::{Context, Exchanges, Options};
@@ -77,7 +77,7 @@ impl Site {
         let php = Arc::new(Php { is_busy: self.is_busy, waiting: Mutex::new(Vec::new()) });
         Connection {
             site: self,
-            http: Http::new(Protocol::Http1(Http1::new(Http1Options::default())), Key::from_bits(7), peer),
+            http: Http::new(Protocol::http1(Http1Options::default()), Key::from_bits(7), peer),
             exchanges: Exchanges::new(php, Arc::clone(&bell)),
             bell,
             router: Router::new(router::Options::new(&b"/srv/site"[..])),
@@ -157,6 +157,7 @@ impl Connection<'_> {
                 if rung.released {
                     self.exchanges.release();
                 }
+                self.http.ring(StreamId(rung.tag.stream), rung.released);
             }
             if !rang && (self.out.len() == before || self.out.is_empty()) && !self.http.is_stalled() {
                 return;

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Interest, Token};
@@ -15,7 +16,6 @@ use crate::base::limits::ACCEPT_BUDGET;
 use crate::base::slab::Key;
 use crate::base::sys::socket;
 use crate::http::message::Peer;
-use crate::http1::Http1;
 use crate::net::admission::{Place, refuse};
 use crate::net::connection::Connection;
 use crate::net::transport::Transport;
@@ -145,7 +145,11 @@ impl EventLoop {
         let options = &self.shared.options;
         let until = self.clock.now + options.http.head_timeout;
         let key = self.slots.insert_with(|key| {
-            let http = Http::new(Protocol::Http1(Http1::new(options.http1)), key, peer);
+            let protocol = match &options.http2 {
+                Some(http2) => Protocol::either(options.http1, Arc::clone(http2)),
+                None => Protocol::http1(options.http1),
+            };
+            let http = Http::new(protocol, key, peer);
             let connection = match proxy_protocol {
                 true => Connection::announced(transport, http, until),
                 false => Connection::new(transport, http),
