@@ -3,12 +3,14 @@
 //!
 //! h2 owns frames, HPACK, flow control and the states of streams. It wants to be polled by a runtime; here the event
 //! loop's turn does that: [`Http2::poll_event`] lends it the inbox and the send queue ([`pipe`]), and its wakers note
-//! which streams have news ([`wake`]). What h2 does not bound is bounded here: noise ([`meter`]), streams that the peer
+//! which streams have news ([`wake`]). What h2 does not bound is bounded here: noise ([`gate`]), streams that the peer
 //! resets, requests on one connection. Time comes in as an argument; nothing here knows a socket, a file or PHP.
 
-mod meter;
+mod field_block;
+mod gate;
 mod piece;
 mod pipe;
+mod purse;
 mod receive;
 mod request;
 mod respond;
@@ -25,9 +27,10 @@ use h2::server::{Builder, Connection, Handshake};
 use h2::{Reason, RecvStream};
 use h2_http::HeaderValue;
 
-use self::meter::{Meter, Purse};
+use self::gate::Gate;
 use self::piece::Piece;
 use self::pipe::Pipe;
+use self::purse::Purse;
 use self::respond::Respond;
 use self::wake::{Line, Ready};
 use crate::base::limits;
@@ -35,7 +38,7 @@ use crate::base::slab::{Key, Slab};
 use crate::http::event::{Awaiting, Disposition, Event, StreamId};
 use crate::http::method::Method;
 
-pub use self::meter::PREFACE;
+pub use self::gate::PREFACE;
 
 /// Limits of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +122,7 @@ impl Http2 {
         let options =
             Http2Options { head_bytes_max: options.head_bytes_max.min(limits::HEAD_BYTES_CEILING), ..options };
         let noise = Purse::new(options.control_frames_max, Duration::from_secs(1));
-        let pipe = Pipe::new(Meter::new(noise));
+        let pipe = Pipe::new(Gate::new(noise));
         let handshake = Builder::new()
             .max_header_list_size(u32::try_from(options.head_bytes_max).expect("it has a ceiling"))
             .max_concurrent_streams(options.streams_max)
@@ -169,7 +172,7 @@ impl Http2 {
     pub fn expire(&mut self) {
         let reason = match self.awaiting() {
             Awaiting::Request => Reason::NO_ERROR,
-            Awaiting::Head if !self.pipe.ends().meter.is_acknowledged => Reason::SETTINGS_TIMEOUT,
+            Awaiting::Head if !self.pipe.ends().gate.is_acknowledged() => Reason::SETTINGS_TIMEOUT,
             Awaiting::Head => Reason::ENHANCE_YOUR_CALM,
             _ => return,
         };
@@ -180,7 +183,7 @@ impl Http2 {
     pub fn awaiting(&self) -> Awaiting {
         match &self.link {
             Link::Closed => Awaiting::Nothing,
-            _ if self.pipe.ends().meter.is_waiting() => Awaiting::Head,
+            _ if self.pipe.ends().gate.is_waiting() => Awaiting::Head,
             _ if self.streams.is_empty() => Awaiting::Request,
             _ => Awaiting::Nothing,
         }
@@ -198,6 +201,7 @@ impl Http2 {
 
     /// Ends the connection as soon as that has been told.
     fn shut_down(&mut self, reason: Reason) {
+        log::debug!("an HTTP/2 connection is ended: {reason}");
         match &mut self.link {
             Link::Open(connection) => connection.abrupt_shutdown(reason),
             // Nobody has said a word of HTTP/2.

@@ -2,7 +2,7 @@
 //!
 //! Flushing does nothing, so that all that a turn produces leaves in one write. Above the send queue's mark nothing
 //! more is taken, and then h2 reads nothing more either: that is the back-pressure of a peer that does not read. What
-//! is read passes the [`Meter`] first, which stops a peer that is only noise.
+//! is read passes the [`Gate`] first.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::meter::Meter;
+use super::gate::Gate;
 use crate::base::limits::SEND_QUEUE_HIGH;
 use crate::base::send_queue::SendQueue;
 
@@ -29,13 +29,13 @@ pub(super) struct Ends {
     pub(super) output: SendQueue,
     /// No more input will follow.
     pub(super) eof: bool,
-    pub(super) meter: Meter,
+    pub(super) gate: Gate,
 }
 
 impl Pipe {
-    pub(super) fn new(meter: Meter) -> Self {
+    pub(super) fn new(gate: Gate) -> Self {
         let (input, output) = (BytesMut::new(), SendQueue::default());
-        Self(Arc::new(Mutex::new(Ends { input, output, eof: false, meter })))
+        Self(Arc::new(Mutex::new(Ends { input, output, eof: false, gate })))
     }
 
     pub(super) fn ends(&self) -> MutexGuard<'_, Ends> {
@@ -59,9 +59,9 @@ impl Pipe {
 
 impl AsyncRead for Pipe {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Ends { input, eof, meter, .. } = &mut *self.ends();
+        let Ends { input, eof, gate, .. } = &mut *self.ends();
         let room = input.len().min(buf.remaining());
-        let passed = meter.pass(&input[..room]);
+        let passed = gate.pass(&input[..room]);
         if passed == 0 {
             return if *eof && input.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending };
         }

@@ -11,6 +11,7 @@ use h2::{Reason, RecvStream};
 use h2_http::Request as H2Request;
 
 use super::piece::Piece;
+use super::request::Fault;
 use super::respond::Respond;
 use super::wake::Line;
 use super::{Http2, Link, Stream, id_of, request};
@@ -49,7 +50,7 @@ impl Http2 {
             inbox.clear();
             return false;
         }
-        self.pipe.ends().meter.purse.fill(now);
+        self.pipe.ends().gate.purse().fill(now);
         self.resets.fill(now);
         let Self { link, pipe, waker, drains_later, .. } = self;
         let polled = pipe.lend(inbox, out, || poll(link, *drains_later, &mut Context::from_waker(waker)));
@@ -66,18 +67,11 @@ impl Http2 {
                 self.close(if is_eof { Disposition::Close } else { Disposition::Linger });
                 true
             }
-            Poll::Pending if self.pipe.ends().meter.take_spent() => {
-                self.calm_down("too many frames beside requests");
-                true
+            Poll::Pending => {
+                let verdict = self.pipe.ends().gate.take_verdict();
+                verdict.inspect(|reason| self.shut_down(*reason)).is_some() || !self.ready.is_empty()
             }
-            Poll::Pending => !self.ready.is_empty(),
         }
-    }
-
-    /// Ends a connection whose peer keeps us busy with nothing.
-    fn calm_down(&mut self, why: &str) {
-        log::debug!("an HTTP/2 connection is ended: {why}");
-        self.shut_down(Reason::ENHANCE_YOUR_CALM);
     }
 
     fn accept(&mut self, request: H2Request<RecvStream>, respond: SendResponse<Piece>) {
@@ -107,7 +101,11 @@ impl Http2 {
                     self.events.push_back(Event::EndOfContent(id));
                 }
             }
-            Err(error) => self.events.push_back(Event::Invalid(id, error)),
+            Err(Fault::Refused(error)) => self.events.push_back(Event::Invalid(id, error)),
+            Err(Fault::Malformed(error)) => {
+                log::debug!("a malformed request: {error}");
+                self.end(id, Reason::PROTOCOL_ERROR);
+            }
         }
         self.requests += 1;
         if self.requests == self.options.requests_max {
@@ -145,14 +143,14 @@ impl Http2 {
             self.streams.remove(key);
             self.events.push_back(Event::Reset(id));
             if !self.resets.spend() {
-                self.calm_down("too many streams were reset");
+                self.shut_down(Reason::ENHANCE_YOUR_CALM);
             }
             return;
         }
         let unsent = stream.line.unsent();
         if unsent == 0 && stream.is_ended {
             if let Some(stream) = self.streams.remove(key) {
-                self.pipe.ends().meter.earn(stream.line.sent());
+                self.pipe.ends().gate.earn(stream.line.sent());
             }
             self.resets.earn(1.0);
             self.events.push_back(Event::Sent(id));

@@ -17,8 +17,23 @@ use crate::http::method::Method;
 use crate::http::peer_error::PeerError;
 use crate::http::target;
 
+/// Why there is no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is malformed in the eyes of RFC 9113 (§8.1.1): its stream is reset.
+    Malformed(PeerError),
+    /// It is one, but not one that we answer otherwise than with an error.
+    Refused(PeerError),
+}
+
+impl From<PeerError> for Fault {
+    fn from(error: PeerError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// The request that `parts` make, `is_complete` without content.
-pub(super) fn convert(parts: &Parts, is_complete: bool, options: &Http2Options) -> Result<Request, PeerError> {
+pub(super) fn convert(parts: &Parts, is_complete: bool, options: &Http2Options) -> Result<Request, Fault> {
     let method = Method::from_bytes(parts.method.as_str().as_bytes()).ok_or(PeerError::MethodUnknown)?;
     let mut block = Block::new(parts);
     let (target, named) = block.target(method, parts, options)?;
@@ -34,13 +49,15 @@ pub(super) fn convert(parts: &Parts, is_complete: bool, options: &Http2Options) 
 }
 
 /// Whom the request is for: what `:authority` names and Host says, which must be the same (RFC 9113 §8.3.1).
-fn authority(headers: &Headers, named: Option<Span>, host: Option<Span>) -> Result<Option<Span>, PeerError> {
+fn authority(headers: &Headers, named: Option<Span>, host: Option<Span>) -> Result<Option<Span>, Fault> {
     let span = named.or(host).ok_or(PeerError::HostMissing)?;
     if Authority::parse(headers.slice(span)).is_none() {
-        return Err(PeerError::HostInvalid);
+        return Err(PeerError::HostInvalid.into());
     }
     match host {
-        Some(host) if !headers.slice(host).eq_ignore_ascii_case(headers.slice(span)) => Err(PeerError::HostMismatch),
+        Some(host) if !headers.slice(host).eq_ignore_ascii_case(headers.slice(span)) => {
+            Err(Fault::Malformed(PeerError::HostMismatch))
+        }
         _ => Ok(Some(span)),
     }
 }
@@ -63,21 +80,16 @@ impl Block {
     }
 
     /// `:path`, and the authority if there is one; of CONNECT, that is both.
-    fn target(
-        &mut self,
-        method: Method,
-        parts: &Parts,
-        options: &Http2Options,
-    ) -> Result<(Span, Option<Span>), PeerError> {
+    fn target(&mut self, method: Method, parts: &Parts, options: &Http2Options) -> Result<(Span, Option<Span>), Fault> {
         let authority = parts.uri.authority().map(|authority| self.push(authority.as_str().as_bytes())).transpose()?;
         if method == Method::Connect {
             // The port is not optional here (RFC 9113 §8.5).
             let named = authority.filter(|span| Authority::parse(self.slice(*span)).is_some_and(|a| a.port.is_some()));
-            return named.map(|span| (span, named)).ok_or(PeerError::TargetForm);
+            return named.map(|span| (span, named)).ok_or(Fault::Malformed(PeerError::TargetForm));
         }
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).as_bytes();
         if path.len() > options.target_bytes_max {
-            return Err(PeerError::TargetTooLong);
+            return Err(PeerError::TargetTooLong.into());
         }
         match path {
             [b'/', ..] => {
@@ -85,17 +97,17 @@ impl Block {
                 target::check_path(path)?;
             }
             b"*" if method == Method::Options => {}
-            _ => return Err(PeerError::TargetForm),
+            _ => return Err(Fault::Malformed(PeerError::TargetForm)),
         }
         Ok((self.push(path)?, authority))
     }
 
     /// The field lines. The cookies, which may come in crumbs, become one (§8.2.3), and count as one.
-    fn fields(&mut self, parts: &Parts, options: &Http2Options) -> Result<(), PeerError> {
+    fn fields(&mut self, parts: &Parts, options: &Http2Options) -> Result<(), Fault> {
         let headers = &parts.headers;
         let cookies = headers.get_all(COOKIE).iter().count();
         if headers.len() - cookies.saturating_sub(1) > options.fields_max {
-            return Err(PeerError::TooManyFields);
+            return Err(PeerError::TooManyFields.into());
         }
         for (name, value) in headers {
             if *name == COOKIE && cookies > 1 {
@@ -103,7 +115,7 @@ impl Block {
             }
             // §8.2.1; the other bytes h2 has looked at.
             if trim(value.as_bytes()).len() < value.len() {
-                return Err(PeerError::FieldValue);
+                return Err(Fault::Malformed(PeerError::FieldValue));
             }
             let field = Field { name: self.push(name.as_str().as_bytes())?, value: self.push(value.as_bytes())? };
             self.fields.push(field);

@@ -168,7 +168,7 @@ impl Http2 {
         self.end(id, Reason::REFUSED_STREAM);
     }
 
-    fn end(&mut self, id: StreamId, reason: Reason) {
+    pub(super) fn end(&mut self, id: StreamId, reason: Reason) {
         let Some(mut stream) = self.remove(id) else { return };
         stream.send_reset(reason);
     }

@@ -14,7 +14,6 @@ use crate::base::send_queue::SendQueue;
 use crate::exchange::{Content, Job};
 use crate::http::message::{ContentLength, Request, Response};
 use crate::http::method::Method;
-use crate::http::status::Status;
 use crate::service::compression::Compression;
 use crate::service::context::Context;
 use crate::service::reply::Reply;
