@@ -4,7 +4,7 @@ CARGO ?= cargo
 LIBPHP := php-sys/libphp
 WORDPRESS_DIR ?= $(or $(EPHPM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ephpm)/wordpress/site
 
-.PHONY: build run test wordpress bench fuzz check packages libphp clean
+.PHONY: build run test wordpress bench bench-micro fuzz check packages libphp clean
 
 # The server: target/release/ephpm.
 build: libphp
@@ -26,11 +26,16 @@ wordpress: build
 	tests/wordpress/site $(WORDPRESS_DIR)
 	target/release/ephpm tests/wordpress/ephpm.toml --document-root $(WORDPRESS_DIR)/public
 
-# The comparison with nginx + php-fpm and Apache + mod_php, and what a request costs PHP alone.
+# The comparison with nginx + php-fpm and Apache + mod_php, and with what a request costs PHP alone.
 bench: build
 	$(LIBPHP)/system-packages bench
-	benches/compare/run
-	$(CARGO) bench --locked -p php-sys
+	benches/compare/run compare
+	benches/compare/run floor
+	benches/compare/run syscalls
+
+# What parsing, routing, queueing and so on cost one by one.
+bench-micro:
+	$(CARGO) bench --manifest-path benches/micro/Cargo.toml --locked
 
 # Each fuzz target for FUZZ_SECONDS (needs a nightly toolchain).
 FUZZ_SECONDS ?= 60

@@ -4,7 +4,7 @@ import sys
 import time
 from statistics import median
 
-from . import load, options, report, scenario, server
+from . import chart, load, options, report, scenario, server
 
 SERVERS = ["ephpm", "nginx-fpm", "apache-mod-php"]
 # Connections beside the load's: our own checks, and one that is still closing.
@@ -32,7 +32,10 @@ def main(chosen):
             results[each.name] = rounds(servers, each, chosen)
             print_scenario(each.name, results[each.name])
     print_disturbance(results)
-    report.save(chosen, {"servers": facts, "rounds": results})
+    file = report.save(chosen, {"servers": facts, "rounds": results})
+    picture = file.with_suffix(".svg")
+    picture.write_text(chart.draw(results, facts))
+    print(f"as a picture: {report.shortened(picture)}")
     print(f"{time.monotonic() - began:.0f} s")
     problems = [one["problem"] for of in results.values() for each in of.values() for one in each if "problem" in one]
     if problems:

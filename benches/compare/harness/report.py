@@ -25,7 +25,7 @@ def progress(text):
 
 
 def save(chosen, results):
-    """Writes everything that was measured, with what one has to know about the machine."""
+    """Writes everything that was measured, with what one has to know about the machine; returns the file."""
     now = datetime.now(UTC)
     file = chosen.json or RESULTS / f"{chosen.command}-{now:%Y%m%dT%H%M%SZ}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +38,7 @@ def save(chosen, results):
     }
     file.write_text(json.dumps(everything, indent=1) + "\n")
     print(f"everything measured: {shortened(file)}")
+    return file
 
 
 def shortened(file):
