@@ -147,9 +147,10 @@ impl Http2 {
         }
     }
 
-    /// Requests that may be under way at once.
-    pub fn streams_max(&self) -> usize {
-        self.options.streams_max as usize
+    /// Requests that may be under way at once, those included that the peer has reset and that have not ended yet: as
+    /// many again as there may be streams, since of an end we hear a moment after the peer does.
+    pub fn requests_at_once_max(&self) -> usize {
+        2 * self.options.streams_max as usize
     }
 
     /// The peer sends nothing more; [`poll_event`](Self::poll_event) ends the connection.

@@ -104,7 +104,7 @@ impl Protocol {
     pub fn concurrency_max(&self) -> usize {
         match self {
             Self::Http1(_) | Self::Unknown(..) => usize::MAX,
-            Self::Http2(http2) => http2.streams_max(),
+            Self::Http2(http2) => http2.requests_at_once_max(),
         }
     }
 

@@ -8,7 +8,9 @@
 
 use std::collections::VecDeque;
 
+use bytes::BytesMut;
 use h2::Reason;
+use tokio::io::ReadBuf;
 
 use super::field_block::FieldBlock;
 use super::purse::Purse;
@@ -35,7 +37,9 @@ mod kind {
     pub(super) const PRIORITY: u8 = 2;
     pub(super) const RST_STREAM: u8 = 3;
     pub(super) const SETTINGS: u8 = 4;
+    pub(super) const PUSH_PROMISE: u8 = 5;
     pub(super) const PING: u8 = 6;
+    pub(super) const GOAWAY: u8 = 7;
     pub(super) const WINDOW_UPDATE: u8 = 8;
     pub(super) const CONTINUATION: u8 = 9;
 }
@@ -54,8 +58,12 @@ mod flag {
 pub(super) struct Gate {
     /// Bytes of the preface that are still to come.
     preface_left: usize,
+    /// The frame's head.
     head: [u8; FRAME_HEAD_LEN],
+    /// Bytes of it that have come, while it is incomplete.
     head_len: usize,
+    /// Bytes of it that are still to be passed on.
+    head_due: usize,
     frame: Frame,
     /// The last field section.
     fields: FieldBlock,
@@ -96,6 +104,7 @@ impl Gate {
             preface_left: PREFACE.len(),
             head: [0; FRAME_HEAD_LEN],
             head_len: 0,
+            head_due: 0,
             frame: Frame::default(),
             fields: FieldBlock::default(),
             is_in_fields: false,
@@ -136,40 +145,44 @@ impl Gate {
         self.verdict.filter(|_| !is_told)
     }
 
-    /// Looks at what comes next, and returns how much of it may be read.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> usize {
-        let mut rest = bytes;
-        while !rest.is_empty() && self.verdict.is_none() {
-            let (n, judged) = self.step(rest);
-            match judged {
-                Ok(()) => rest = &rest[n..],
-                // h2 is not to see the end of what is wrong, or it would say so itself.
-                Err(reason) => self.verdict = Some(reason),
+    /// Moves from `input` to `buf` what may be read, as far as there is room.
+    pub(super) fn pass(&mut self, input: &mut BytesMut, buf: &mut ReadBuf<'_>) {
+        while buf.remaining() > 0 && self.verdict.is_none() {
+            if self.head_due > 0 {
+                let n = self.head_due.min(buf.remaining());
+                buf.put_slice(&self.head[FRAME_HEAD_LEN - self.head_due..][..n]);
+                self.head_due -= n;
+            } else if input.is_empty() {
+                return;
+            } else if self.preface_left > 0 {
+                let n = self.preface_left.min(input.len()).min(buf.remaining());
+                buf.put_slice(&input.split_to(n));
+                self.preface_left -= n;
+            } else if self.frame.left > 0 {
+                let n = self.frame.left.min(input.len()).min(buf.remaining());
+                let payload = input.split_to(n);
+                self.verdict = self.judge_payload(&payload).err();
+                // The end of what is wrong is not for h2 to see, or it would say so itself.
+                if self.verdict.is_none() && !self.frame.is_ignored() {
+                    buf.put_slice(&payload);
+                }
+            } else {
+                self.receive_head(input);
             }
         }
-        bytes.len() - rest.len()
     }
 
-    /// Goes on to the end of what is being received, or of `bytes`: so many of them.
-    fn step(&mut self, bytes: &[u8]) -> (usize, Result<(), Reason>) {
-        if self.preface_left > 0 {
-            let n = bytes.len().min(self.preface_left);
-            self.preface_left -= n;
-            return (n, Ok(()));
-        }
-        if self.frame.left > 0 {
-            let n = bytes.len().min(self.frame.left);
-            let judged = self.judge_payload(&bytes[..n]);
-            return (n, judged);
-        }
-        let n = bytes.len().min(FRAME_HEAD_LEN - self.head_len);
-        self.head[self.head_len..][..n].copy_from_slice(&bytes[..n]);
+    fn receive_head(&mut self, input: &mut BytesMut) {
+        let n = input.len().min(FRAME_HEAD_LEN - self.head_len);
+        self.head[self.head_len..][..n].copy_from_slice(&input.split_to(n));
         self.head_len += n;
-        if self.head_len < FRAME_HEAD_LEN {
-            return (n, Ok(()));
+        if self.head_len == FRAME_HEAD_LEN {
+            self.head_len = 0;
+            self.verdict = self.judge_head().err();
+            if !self.frame.is_ignored() {
+                self.head_due = FRAME_HEAD_LEN;
+            }
         }
-        self.head_len = 0;
-        (n, self.judge_head())
     }
 
     fn judge_head(&mut self) -> Result<(), Reason> {
@@ -184,10 +197,20 @@ impl Gate {
             kind::SETTINGS if flags & flag::ACK != 0 => len == 0,
             kind::SETTINGS => len % SETTING_LEN == 0,
             kind::PING => len == 8,
+            kind::GOAWAY => len >= 8,
             _ => true,
         };
         if !is_legal {
             return Err(Reason::FRAME_SIZE_ERROR);
+        }
+        // A client does not push (§8.4), GOAWAY is of no stream (§6.8), and nothing interrupts a field section (§4.3).
+        let is_amiss = match kind {
+            kind::PUSH_PROMISE => true,
+            kind::GOAWAY => stream != 0,
+            _ => false,
+        };
+        if is_amiss || (self.is_in_fields && kind != kind::CONTINUATION) {
+            return Err(Reason::PROTOCOL_ERROR);
         }
         if !matches!(kind, kind::DATA | kind::HEADERS) && !self.purse.spend() {
             return Err(Reason::ENHANCE_YOUR_CALM);
@@ -250,6 +273,11 @@ impl Gate {
 }
 
 impl Frame {
+    /// GOAWAY of a client is about streams that we would open, and we open none. h2 would close an idle connection.
+    fn is_ignored(&self) -> bool {
+        self.kind == kind::GOAWAY
+    }
+
     fn judge_settings(&mut self, bytes: &[u8]) -> Result<(), Reason> {
         for (at, byte) in (self.at..).zip(bytes) {
             self.setting[at % SETTING_LEN] = *byte;
@@ -295,35 +323,50 @@ mod tests {
         Gate::new(Purse::new(20, Duration::from_secs(1)))
     }
 
-    /// Passes the preface and these frames, cut in every way; what of them passes, and the verdict.
+    /// How much of `bytes` passes, `room` at a time.
+    fn passes(gate: &mut Gate, bytes: &[u8], room: usize) -> Vec<u8> {
+        let (mut input, mut passed) = (BytesMut::from(bytes), Vec::new());
+        loop {
+            let mut place = vec![0; room];
+            let mut buf = ReadBuf::new(&mut place);
+            gate.pass(&mut input, &mut buf);
+            if buf.filled().is_empty() {
+                return passed;
+            }
+            passed.extend(buf.filled());
+        }
+    }
+
+    /// Passes the preface and these frames, cut in every way; how much passes at least, and the verdict.
     #[track_caller]
-    fn pass(frames: &[Vec<u8>]) -> (usize, Option<Reason>) {
+    fn pass_frames(frames: &[Vec<u8>]) -> (usize, Option<Reason>) {
         let bytes = [PREFACE, &frames.concat()].concat();
         let results: Vec<_> = (1..=bytes.len())
             .map(|size| {
                 let mut gate = gate();
-                let passed: usize = bytes.chunks(size).map(|piece| gate.pass(piece)).sum();
-                (passed - PREFACE.len(), gate.take_verdict())
+                let passed: Vec<u8> =
+                    bytes.chunks(size).flat_map(|piece| passes(&mut gate, piece, 1 + size % 13)).collect();
+                assert!(bytes.starts_with(&passed));
+                (passed.len() - PREFACE.len(), gate.take_verdict())
             })
             .collect();
         for (passed, verdict) in &results {
             assert_eq!(*verdict, results[0].1);
             assert!(verdict.is_some() || *passed == results[0].0);
         }
-        // All at once comes last: that much is sure to pass.
-        *results.last().unwrap()
+        results.into_iter().min_by_key(|(passed, _)| *passed).unwrap()
     }
 
     #[test]
     fn frames_of_the_wrong_size_end_the_connection() {
         for (kind, flags, len) in [(6, 0, 7), (6, 0, 0), (4, 0, 5), (4, 1, 6), (3, 0, 3), (8, 0, 5), (2, 0, 4)] {
-            let (passed, verdict) = pass(&[frame(6, 0, 0, &[1; 8]), frame(kind, flags, 1, &vec![0; len])]);
+            let (passed, verdict) = pass_frames(&[frame(6, 0, 0, &[1; 8]), frame(kind, flags, 1, &vec![0; len])]);
             assert_eq!((passed, verdict), (17, Some(Reason::FRAME_SIZE_ERROR)), "{kind} {len}");
         }
         let (_, verdict) =
-            pass(&[frame(4, 0, 0, &[0, 3, 0, 0, 0, 9, 0, 4, 0x7f, 0xff, 0xff, 0xff]), frame(4, 1, 0, b"")]);
+            pass_frames(&[frame(4, 0, 0, &[0, 3, 0, 0, 0, 9, 0, 4, 0x7f, 0xff, 0xff, 0xff]), frame(4, 1, 0, b"")]);
         assert_eq!(verdict, None);
-        let (_, verdict) = pass(&[frame(4, 0, 0, &[0, 3, 0, 0, 0, 9, 0, 4, 0x80, 0, 0, 0])]);
+        let (_, verdict) = pass_frames(&[frame(4, 0, 0, &[0, 3, 0, 0, 0, 9, 0, 4, 0x80, 0, 0, 0])]);
         assert_eq!(verdict, Some(Reason::FLOW_CONTROL_ERROR));
     }
 
@@ -341,7 +384,7 @@ mod tests {
             // A pseudo-field in trailers.
             (vec![open, frame(1, 5, 1, &[0x83])], Some(Reason::PROTOCOL_ERROR)),
         ] {
-            assert_eq!(pass(&frames).1, wanted, "{frames:?}");
+            assert_eq!(pass_frames(&frames).1, wanted, "{frames:?}");
         }
     }
 
@@ -361,41 +404,52 @@ mod tests {
             // h2's to refuse: more padding than payload.
             (vec![frame(1, 0xd, 1, &[9, 0x82])], None),
         ] {
-            assert_eq!(pass(&frames).1, wanted, "{frames:?}");
+            assert_eq!(pass_frames(&frames).1, wanted, "{frames:?}");
         }
+    }
+
+    #[test]
+    fn goaway_is_for_nobody_and_nothing_comes_between_the_fields() {
+        let goaway = frame(7, 0, 0, &[0; 8]);
+        let ping = frame(6, 0, 0, &[1; 8]);
+        let mut gate = gate();
+        let passed = passes(&mut gate, &[PREFACE, &ping, &goaway, &ping].concat(), 5);
+        assert_eq!(passed, [PREFACE, &ping, &ping].concat());
+        assert_eq!(pass_frames(&[frame(5, 0, 1, &[0, 0, 0, 2, 0x88])]), (0, Some(Reason::PROTOCOL_ERROR)));
+        assert_eq!(pass_frames(&[frame(7, 0, 1, &[0; 8])]).1, Some(Reason::PROTOCOL_ERROR));
+        assert_eq!(pass_frames(&[frame(7, 0, 0, &[0; 7])]).1, Some(Reason::FRAME_SIZE_ERROR));
+        assert_eq!(pass_frames(&[frame(1, 1, 1, &[0x82]), ping]), (10, Some(Reason::PROTOCOL_ERROR)));
     }
 
     #[test]
     fn noise_is_paid_for_and_content_earns() {
         let ping = frame(6, 0, 0, &[1; 8]);
         let mut gate = gate();
-        gate.pass(PREFACE);
-        gate.pass(&frame(0, 0, 1, &[6; 300]));
-        assert_eq!(gate.pass(&ping.repeat(20)), 17 * 20);
+        passes(&mut gate, PREFACE, 99);
+        passes(&mut gate, &frame(0, 0, 1, &[6; 300]), 99);
+        assert_eq!(passes(&mut gate, &ping.repeat(20), 99).len(), 17 * 20);
         assert_eq!(gate.take_verdict(), None);
         gate.earn(2048);
-        assert_eq!(gate.pass(&ping.repeat(20)), 17 * 2);
+        assert_eq!(passes(&mut gate, &ping.repeat(20), 99).len() / 17, 2);
         assert_eq!((gate.take_verdict(), gate.take_verdict()), (Some(Reason::ENHANCE_YOUR_CALM), None));
-        assert_eq!(gate.pass(&ping), 0);
+        assert_eq!(passes(&mut gate, &ping, 99), b"");
     }
 
     #[test]
     fn what_the_peer_owes_is_waited_for() {
         let mut gate = gate();
-        assert!(gate.is_waiting());
-        gate.pass(PREFACE);
-        gate.pass(&frame(4, 0, 0, &[]));
-        assert!(gate.is_waiting() && !gate.is_acknowledged());
-        gate.pass(&frame(4, 1, 0, b""));
-        assert!(!gate.is_waiting() && gate.is_acknowledged());
-        gate.pass(&frame(1, 0, 1, &[0x82]));
-        assert!(gate.is_waiting());
+        let mut pass = |bytes: &[u8]| {
+            passes(&mut gate, bytes, 99);
+            (gate.is_waiting(), gate.is_acknowledged())
+        };
+        assert_eq!(pass(b""), (true, false));
+        assert_eq!(pass(PREFACE), (true, false));
+        assert_eq!(pass(&frame(4, 0, 0, &[])), (true, false));
+        assert_eq!(pass(&frame(4, 1, 0, b"")), (false, true));
+        assert_eq!(pass(&frame(1, 0, 1, &[0x82])), (true, true));
         let last = frame(9, 4, 1, &[0x82, 0x84]);
-        gate.pass(&last[..last.len() - 1]);
-        assert!(gate.is_waiting());
-        gate.pass(&last[last.len() - 1..]);
-        assert!(!gate.is_waiting());
-        gate.pass(&frame(0, 0, 1, b"content")[..12]);
-        assert!(!gate.is_waiting());
+        assert_eq!(pass(&last[..last.len() - 1]), (true, true));
+        assert_eq!(pass(&last[last.len() - 1..]), (false, true));
+        assert_eq!(pass(&frame(0, 0, 1, b"content")[..12]), (false, true));
     }
 }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::gate::Gate;
@@ -60,14 +60,10 @@ impl Pipe {
 impl AsyncRead for Pipe {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Ends { input, eof, gate, .. } = &mut *self.ends();
-        let room = input.len().min(buf.remaining());
-        let passed = gate.pass(&input[..room]);
-        if passed == 0 {
-            return if *eof && input.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending };
-        }
-        buf.put_slice(&input[..passed]);
-        input.advance(passed);
-        Poll::Ready(Ok(()))
+        let before = buf.filled().len();
+        gate.pass(input, buf);
+        let is_over = *eof && input.is_empty();
+        if buf.filled().len() > before || is_over { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 

@@ -10,6 +10,7 @@ use ephpm::exchange::{Bell, Dispatch, News, Responder};
 use ephpm::http::message::{Peer, Response};
 use ephpm::http::status::Status;
 use ephpm::http1::Http1Options;
+use ephpm::http2::Http2Options;
 use ephpm::protocol::{Disposition, Protocol, StreamId};
 use ephpm::service::access_log::{AccessLog, Format};
 use ephpm::service::content::Spool;
@@ -29,6 +30,7 @@ pub(crate) struct Site {
     /// No PHP thread is free, and the queue is full.
     pub(crate) is_busy: bool,
     pub(crate) log: Option<Format>,
+    pub(crate) http2: Arc<Http2Options>,
 }
 
 /// What came of it.
@@ -73,12 +75,17 @@ impl Site {
             local: "198.51.100.1:8080".parse().unwrap(),
             secure: false,
         };
-        let bell = Arc::new(Bell::new(64, Box::new(|| {})));
+        let bell = Arc::new(Bell::new(1024, Box::new(|| {})));
         let php = Arc::new(Php { is_busy: self.is_busy, waiting: Mutex::new(Vec::new()) });
         Connection {
             site: self,
-            http: Http::new(Protocol::http1(Http1Options::default()), Key::from_bits(7), peer),
-            exchanges: Exchanges::new(php, Arc::clone(&bell)),
+            http: Http::new(
+                Protocol::either(Http1Options::default(), Arc::clone(&self.http2)),
+                Key::from_bits(7),
+                peer,
+            ),
+            exchanges: Exchanges::new(php.clone(), Arc::clone(&bell)),
+            php,
             bell,
             router: Router::new(router::Options::new(&b"/srv/site"[..])),
             access_log: self.log.map(AccessLog::new),
@@ -95,6 +102,7 @@ pub(crate) struct Connection<'a> {
     site: &'a Site,
     http: Http,
     exchanges: Exchanges,
+    php: Arc<Php>,
     bell: Arc<Bell>,
     router: Router,
     access_log: Option<AccessLog>,
@@ -118,6 +126,11 @@ impl Connection<'_> {
         self.turn();
     }
 
+    /// Whether received bytes are welcome.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.http.wants_input(&self.inbox, &self.out)
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now += time;
@@ -127,6 +140,33 @@ impl Connection<'_> {
     pub(crate) fn eof(&mut self) {
         self.http.eof();
         self.turn();
+    }
+
+    /// Begins no further request.
+    pub(crate) fn drain(&mut self) {
+        self.http.drain(&self.inbox, self.now + Duration::from_secs(2));
+        self.turn();
+    }
+
+    /// What the peer has been sent since this was last asked for.
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    pub(crate) fn disposition(&self) -> Disposition {
+        self.http.disposition()
+    }
+
+    /// Bytes that have been received and are not dealt with, and requests that PHP may be busy with.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.inbox.len(), self.exchanges.in_flight())
+    }
+
+    /// The scripts that wait, to do something with.
+    pub(crate) fn with_waiting<T>(&mut self, work: impl FnOnce(&mut Vec<Responder>) -> T) -> T {
+        let done = work(&mut self.php.waiting.lock().unwrap());
+        self.turn();
+        done
     }
 
     pub(crate) fn output(&self) -> String {
@@ -143,7 +183,9 @@ impl Connection<'_> {
             self.http.abandon(access_log, self.now);
             log = access_log.take_all().map(|batch| batch.text).unwrap_or_default();
         }
-        Conversation { output: self.output(), disposition: self.http.disposition(), log }
+        // What is not HTTP/1 is not for people.
+        let output = String::from_utf8_lossy(&self.output).into_owned();
+        Conversation { output, disposition: self.http.disposition(), log }
     }
 
     /// Turns until there is nothing left to do.
@@ -158,6 +200,10 @@ impl Connection<'_> {
                     self.exchanges.release();
                 }
                 self.http.ring(StreamId(rung.tag.stream), rung.released);
+            }
+            let is_blocked = self.takes == Some(0) && self.out.len() == before;
+            if !rang && is_blocked {
+                return;
             }
             if !rang && (self.out.len() == before || self.out.is_empty()) && !self.http.is_stalled() {
                 return;
@@ -211,6 +257,8 @@ const FILES: &[(&str, &str)] = &[
     ("/fail.php", ""),
     ("/cut.php", ""),
     ("/wait.php", ""),
+    ("/vars.php", ""),
+    ("/large.php", ""),
 ];
 
 struct Tree(&'static [(&'static str, &'static str)]);
@@ -271,6 +319,22 @@ impl Dispatch for Php {
         match &name[..] {
             "/wait.php" => self.waiting.lock().unwrap().push(*responder),
             "/fail.php" => drop(responder),
+            "/vars.php" => {
+                let mut vars = ServerVars::new();
+                build(responder.job(), &ServerOptions::default(), &mut vars);
+                let text = |name: &str| String::from_utf8_lossy(vars.get(name).unwrap_or(b"-")).into_owned();
+                let vars = ["SERVER_PROTOCOL", "HTTP_HOST", "HTTP_COOKIE", "HTTP_TE"].map(text).join("|");
+                let mut content = vec![0; 1 << 20];
+                let len = responder.read_content(&mut content);
+                responder.send_head(response);
+                responder.write(format!("{vars}|{len}").as_bytes()).unwrap();
+                responder.complete();
+            }
+            "/large.php" => {
+                responder.send_head(response);
+                responder.write(&vec![b'x'; 200_000]).unwrap();
+                responder.complete();
+            }
             "/cut.php" => {
                 responder.send_head(response);
                 responder.write(b"half").unwrap();
