@@ -8,10 +8,31 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 7] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c", "stream.c", "timer.c"];
+const SHIM: [&str; 13] = [
+    "children.c",
+    "environment.c",
+    "isolation.c",
+    "layout.c",
+    "module.c",
+    "process.c",
+    "request.c",
+    "runtime.c",
+    "sapi.c",
+    "stream.c",
+    "timer.c",
+    "user_ini.c",
+    "watch.c",
+];
 
-/// Functions of PHP that the shim exchanges for its own (`timer.c`, `stream.c`), where libphp has them.
-const WRAPPED: [&str; 5] = [
+/// Functions of PHP (`timer.c`, `stream.c`) and of libc (`children.c`, `environment.c`, `process.c`) that the shim
+/// exchanges for its own, where they are called.
+const WRAPPED: [&str; 11] = [
+    "pclose",
+    "popen",
+    "posix_spawn",
+    "putenv",
+    "setlocale",
+    "umask",
     "zend_set_timeout",
     "zend_unset_timeout",
     "zend_max_execution_timer_init",

@@ -1,5 +1,6 @@
 //! Containers and constants with no knowledge of HTTP or PHP, and the one module that talks to the kernel.
 
+pub mod account;
 pub mod chunk;
 pub mod limits;
 pub mod pace;

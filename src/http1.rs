@@ -126,16 +126,6 @@ impl Http1 {
         }
     }
 
-    /// Ends the connection after the request whose first bytes lie in the inbox.
-    pub fn drain_after_next(&mut self) {
-        self.draining = true;
-    }
-
-    /// Whether no further request is to be begun.
-    pub fn is_draining(&self) -> bool {
-        self.draining
-    }
-
     /// The deadline of what the connection is [`awaiting`](Self::awaiting) has passed. An event is to be handled as one
     /// of [`poll_event`](Self::poll_event)'s; without one the connection ends silently, as its disposition says.
     pub fn expire(&mut self, inbox: &BytesMut) -> Option<Event> {
@@ -143,7 +133,7 @@ impl Http1 {
             Awaiting::Nothing => {}
             Awaiting::Request => self.close(Disposition::Close),
             Awaiting::Discard => self.close(Disposition::Linger),
-            Awaiting::Head => return Some(self.reject_head(PeerError::HeadTimeout)),
+            Awaiting::Head => return Some(self.reject_head(PeerError::HeadTimeout, inbox)),
             Awaiting::Content if matches!(self.respond, Respond::Head) => {
                 return Some(self.reject_content(PeerError::ContentTimeout));
             }

@@ -8,4 +8,5 @@ pub mod log_sink;
 pub mod transport;
 mod clock;
 pub mod pulse;
+pub mod schedule;
 mod spool;

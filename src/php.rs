@@ -19,17 +19,26 @@
 //!    bug in a process that is shared with PHP leaves nothing that could be trusted.
 
 mod alarm;
+mod arrivals;
 mod attachment;
 mod info;
 mod pool;
+mod recycling;
 mod request;
+mod request_limit;
 mod response;
 mod runtime;
 mod sapi;
+mod scoreboard;
+mod seats;
 mod slot;
+mod slow;
+mod target;
 mod time_limit;
 mod watchdog;
 
 pub use info::{Extension, Info};
 pub use pool::{Pool, PoolOptions, Stuck};
 pub use runtime::{Php, PhpOptions, StartError};
+pub use scoreboard::{QueueStatus, RequestStatus, Scoreboard, Snapshot, ThreadState, ThreadStatus, Totals};
+pub use slow::{SlowRequest, SlowSink};

@@ -76,13 +76,7 @@ impl Protocol {
         let len = inbox.len().min(http2::PREFACE.len());
         *self = match inbox[..len] == http2::PREFACE[..len] {
             false => Self::Http1(http1.take()),
-            true if len == http2::PREFACE.len() => {
-                let mut http2 = Box::new(Http2::new(**options));
-                if http1.is_draining() {
-                    http2.drain();
-                }
-                Self::Http2(http2)
-            }
+            true if len == http2::PREFACE.len() => Self::http2(**options),
             // What is incomplete when all has come is HTTP/1's to judge.
             true if http1.is_at_eof() => Self::Http1(http1.take()),
             true => return None,
@@ -200,10 +194,8 @@ impl Protocol {
     }
 
     /// Begins no further request, and ends the connection when none is under way.
-    pub fn drain(&mut self, inbox: &BytesMut) {
+    pub fn drain(&mut self) {
         match self {
-            // It has begun, and does not know yet.
-            Self::Unknown(http1, _) if !inbox.is_empty() => http1.drain_after_next(),
             Self::Http1(http1) | Self::Unknown(http1, _) => http1.drain(),
             Self::Http2(http2) => http2.drain(),
         }

@@ -25,11 +25,11 @@ use ephpm::exchange::{Bell, Dispatch, Responder};
 use ephpm::http::message::{Peer, Response};
 use ephpm::http::status::Status;
 use ephpm::http1::Http1Options;
-use ephpm::net::connection::{Connection, Readiness, Turn};
+use ephpm::net::connection::{Announcement, Connection, Readiness, Turn};
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
 use ephpm::service::context::{Exchanges, Options};
-use ephpm::service::http::Http;
+use ephpm::service::http::{Http, Patience};
 use simulation::surroundings::{Surroundings, connect};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -147,7 +147,8 @@ impl Bench {
         let peer = Peer { remote: address, local: address, secure: false };
         let http = Http::new(Protocol::http1(Http1Options::default()), key, peer);
         let socket = TestSocket(Rc::clone(&self.wire));
-        self.connection = Some(Connection::announced(socket, http, self.around.now + timeout));
+        let announcement = Announcement { until: self.around.now + timeout, is_believed: true };
+        self.connection = Some(Connection::announced(socket, http, announcement));
         self.turn();
     }
 
@@ -168,6 +169,7 @@ impl Bench {
                     assert_eq!(deadline, connection.deadline());
                     break;
                 }
+                Turn::Announced(_) => self.turn(),
                 Turn::Close => self.connection = None,
             }
         }
@@ -191,6 +193,12 @@ impl Bench {
     fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.wire.borrow_mut().to_server.extend_from_slice(bytes.as_ref());
         self.report();
+    }
+
+    fn drain(&mut self, for_idle: bool) {
+        let patience = Patience { until: self.around.now + LINGER_TIMEOUT, for_idle };
+        self.connection.as_mut().unwrap().drain(patience);
+        self.turn();
     }
 
     fn close(&mut self) {
@@ -579,9 +587,7 @@ fn rule_46_what_has_content_has_a_type() {
 #[test]
 fn rule_40_a_drain_lets_a_peer_send_what_it_has_connected_for() {
     let mut bench = Bench::new();
-    let until = bench.around.now + LINGER_TIMEOUT;
-    bench.connection.as_mut().unwrap().drain(until);
-    bench.turn();
+    bench.drain(false);
     bench.wait(LINGER_TIMEOUT / 2);
     assert!(bench.is_open());
     bench.send(FILE);
@@ -594,11 +600,52 @@ fn rule_40_a_drain_lets_a_peer_send_what_it_has_connected_for() {
 #[test]
 fn rule_40_a_drain_does_not_wait_long_for_a_first_request() {
     let mut bench = Bench::new();
-    let until = bench.around.now + LINGER_TIMEOUT;
-    bench.connection.as_mut().unwrap().drain(until);
-    bench.turn();
+    bench.drain(false);
     bench.wait(LINGER_TIMEOUT);
     assert!(bench.connection.is_none() && bench.statuses().is_empty());
+}
+
+#[test]
+fn rule_40_a_drain_serves_what_has_arrived() {
+    for before in ["", FILE] {
+        let mut bench = Bench::new();
+        bench.send(before);
+        bench.statuses();
+        // Its event comes too late.
+        bench.wire.borrow_mut().to_server.extend(FILE.as_bytes());
+        bench.drain(false);
+        let text = String::from_utf8(bench.wire.borrow().to_client.clone()).unwrap();
+        assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+        assert_eq!(bench.statuses(), [200]);
+        bench.close();
+        assert!(!bench.is_open());
+    }
+}
+
+#[test]
+fn rule_40_a_drain_in_favour_of_another_process_gives_an_idle_peer_one_more_request() {
+    let used = || {
+        let mut bench = Bench::new();
+        bench.send(FILE);
+        assert_eq!(bench.statuses(), [200]);
+        bench
+    };
+    let mut bench = used();
+    bench.drain(true);
+    bench.wait(LINGER_TIMEOUT / 2);
+    bench.send([FILE, FILE].concat());
+    let text = String::from_utf8(bench.wire.borrow().to_client.clone()).unwrap();
+    assert!(text.contains("\r\nConnection: close\r\n"), "{text}");
+    assert_eq!(bench.statuses(), [200], "one and no more");
+    let mut bench = used();
+    bench.drain(true);
+    bench.wait(LINGER_TIMEOUT);
+    bench.send(FILE);
+    assert!(bench.statuses().is_empty());
+    let mut bench = used();
+    bench.drain(false);
+    bench.send(FILE);
+    assert!(bench.statuses().is_empty(), "where nobody takes over, nobody waits");
 }
 
 #[test]

@@ -225,7 +225,7 @@ impl Run {
                 self.pump();
             }
             Action::Drain => {
-                self.protocol.drain(&self.inbox);
+                self.protocol.drain();
                 self.pump();
             }
             Action::Expire => {

@@ -3,8 +3,6 @@
 //! must come out the same. The second half is about peers that mean harm.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-// No test crate uses all of the kits.
-#![allow(dead_code)]
 
 #[path = "http2/attacks.rs"]
 mod attacks;

@@ -7,10 +7,8 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use support::{Request, Server, TemporaryDirectory};
+use support::{Request, Server, TemporaryDirectory, site, wait_for_text};
 
 const TELL: &str = r#"<?php
 foreach (['REQUEST_METHOD', 'REQUEST_URI', 'SCRIPT_NAME', 'REDIRECT_STATUS', 'REMOTE_ADDR', 'REMOTE_PORT', 'HTTPS',
@@ -19,31 +17,8 @@ foreach (['REQUEST_METHOD', 'REQUEST_URI', 'SCRIPT_NAME', 'REDIRECT_STATUS', 'RE
 }
 "#;
 
-/// A directory with these files.
-fn site(files: &[(&str, &str)]) -> TemporaryDirectory {
-    let directory = TemporaryDirectory::new("operations");
-    for (name, content) in files {
-        directory.write(name, content);
-    }
-    directory
-}
-
 fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.to_str().expect("UTF-8"))
-}
-
-/// Waits until a file holds what `condition` asks for; the log is written by another process, in batches.
-#[track_caller]
-fn wait_for(path: &Path, condition: impl Fn(&str) -> bool) -> String {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        if condition(&text) {
-            return text;
-        }
-        assert!(Instant::now() < deadline, "{} holds {text:?}", path.display());
-        sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]
@@ -59,7 +34,7 @@ fn the_access_log_is_written_reopened_and_flushed() {
     server.client().send(&request).expect(200);
     server.client().get("/tell.php").expect(200);
     server.raw("garbage\r\n\r\n");
-    let text = wait_for(&path, |text| text.lines().count() == 3);
+    let text = wait_for_text(&path, |text| text.lines().count() == 3);
     let line = text.lines().find(|line| line.contains("/a.txt")).expect("the file's");
     assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
     let end = " +0000] \"GET /a.txt?x HTTP/1.1\" 200 10 \"http://b/\" \"curl \\x228\\x22\"";
@@ -68,7 +43,7 @@ fn the_access_log_is_written_reopened_and_flushed() {
 
     fs::rename(&path, &old).expect("a file that can be moved");
     server.signal("USR1");
-    wait_for(&path, |_| path.exists());
+    wait_for_text(&path, |_| path.exists());
     for _ in 0..100 {
         server.client().get("/a.txt").expect(200);
     }
@@ -193,13 +168,15 @@ fn scripts_leave_files_to_the_server() {
     let root = site(&[(
         "send.php",
         "<?php header('Content-Type: video/mp4'); header('Content-Disposition: inline'); \
-         header($_GET['by'] . ': ' . $_GET['file']); echo 'not this';",
+         header($_GET['by'] . ': ' . $_GET['file']); header('Cache-Control: ' . ($_GET['cache'] ?? 'private')); \
+         echo 'not this';",
     )]);
     let outside = TemporaryDirectory::new("operations");
     let files = outside.path().join("files");
     fs::create_dir(&files).expect("a new directory");
     let content: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     fs::write(files.join("film.mp4"), &content).expect("a written file");
+    fs::write(files.join("page.css"), "body { color: red; }\n".repeat(200)).expect("a written file");
     fs::write(outside.path().join("secret"), "secret").expect("a written file");
     let server = Server::builder(root.path())
         .server(&format!("internal_files = {{ \"/protected/\" = {} }}", quoted(&files)))
@@ -219,6 +196,13 @@ fn scripts_leave_files_to_the_server() {
         let response = client.send(&Request::get(&target).header("Range", "bytes=250000-250003")).expect(206);
         assert_eq!(response.content, content[250_000..250_004]);
         client.send(&Request::get(&target).header("If-None-Match", &etag)).expect(304);
+    }
+    for (cache, coding) in [("private", Some("gzip")), ("private,No-Transform", None)] {
+        let target = format!("/send.php?by=X-Accel-Redirect&file=/protected/page.css&cache={cache}");
+        for method in ["GET", "HEAD"] {
+            let request = Request::new(method, &target).header("Accept-Encoding", "gzip");
+            assert_eq!(client.send(&request).expect(200).header("Content-Encoding"), coding, "{cache}");
+        }
     }
     for (by, file) in [
         ("X-Accel-Redirect", "/protected/none".to_owned()),

@@ -1,42 +1,17 @@
 //! The process as the operating system and its operator see it: whom it runs as, what its children inherit, signals,
-//! listeners, limits on connections, and how one process takes over from another.
+//! listeners, and limits on connections.
 
 #![cfg(feature = "php")]
 
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::{Connection, Server, TemporaryDirectory};
-
-/// A document root with these files.
-fn site(files: &[(&str, &str)]) -> TemporaryDirectory {
-    let directory = TemporaryDirectory::new("process");
-    for (name, content) in files {
-        fs::write(directory.path().join(name), content).expect("a written file");
-    }
-    directory
-}
-
-#[track_caller]
-fn wait_until(mut condition: impl FnMut() -> bool, otherwise: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < deadline, "{otherwise}");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-#[track_caller]
-fn answer(mut connection: Connection) -> String {
-    String::from_utf8(connection.read_to_end().expect("an answer")).expect("UTF-8")
-}
+use support::{Connection, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, site, wait_until};
 
 /// The value of a line of `/proc/PID/status`.
 #[track_caller]
@@ -163,24 +138,7 @@ fn running_php_as_root_is_said() {
     assert!(unknown.contains("process.user: user \"nobody-of-this-name\" is unknown"), "{unknown}");
 }
 
-/// A script that says it runs, and then waits until the file `go` exists.
-const WAITING: &str = r#"<?php
-echo 'running;';
-flush();
-for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
-echo 'done';
-"#;
-
 const FILE: &str = "GET /file.txt HTTP/1.1\r\nHost: a\r\n\r\n";
-
-/// A connection whose request PHP is at work for.
-#[track_caller]
-fn busy(server: &Server) -> Connection {
-    let mut connection = server.connect();
-    connection.write("GET /wait.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
-    connection.read_until("running;").expect("a running script");
-    connection
-}
 
 /// A connection that has been served, and is idle.
 #[track_caller]
@@ -320,16 +278,6 @@ fn sighup_applies_what_it_can_and_drops_no_connection() {
 const WHO: &str = "<?php foreach (['REMOTE_ADDR', 'REMOTE_PORT', 'SERVER_ADDR', 'SERVER_PORT', 'REQUEST_SCHEME'] as $name) \
                    { echo $_SERVER[$name], ' '; }";
 
-/// What a Unix socket answers to a request without an end of its own.
-#[track_caller]
-fn ask_at(path: &Path, request: &str) -> String {
-    let mut stream = UnixStream::connect(path).expect("a connection");
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
 #[test]
 fn a_unix_socket_is_served_beside_an_address() {
     let root = site(&[("who.php", WHO), ("file.txt", "file")]);
@@ -378,6 +326,17 @@ fn the_proxy_protocol_tells_who_the_client_is() {
         connection.write(request).expect("sent");
         assert!(answer(connection).ends_with(told));
     }
+    // Of an address that nobody has, and of health checks, the connection's own hold.
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x02\xdc\x04\x01\xbb";
+    for header in [&b"PROXY TCP4 0.0.0.0 198.51.100.2 1 443\r\n"[..], local] {
+        let own = String::from_utf8(server.raw([header, request].concat())).expect("UTF-8");
+        assert!(own.contains("\r\n\r\n127.0.0.1 "), "{own}");
+    }
+    // A client that has closed its side by then is served.
+    let mut closed = server.connect();
+    closed.write([v1, &request[..]].concat()).expect("sent");
+    closed.shutdown_write().expect("closed");
+    assert!(answer(closed).starts_with("HTTP/1.1 "));
     let unknown = String::from_utf8(server.raw([b"PROXY UNKNOWN\r\n", &request[..]].concat())).expect("UTF-8");
     assert!(unknown.contains("127.0.0.1 "), "{unknown}");
     // Without a header, or with half of one, there is nothing but the end.
@@ -386,6 +345,54 @@ fn the_proxy_protocol_tells_who_the_client_is() {
     assert!(without.read_to_end().map_or(true, |bytes| bytes.is_empty()));
     assert_eq!(server.raw("PROXY TCP4 192.0.2.1 "), b"");
     assert_eq!(server.raw(""), b"");
+}
+
+/// Where the proxies are named, others may say what they like.
+#[test]
+fn the_proxy_protocol_is_believed_of_trusted_proxies() {
+    let root = site(&[("who.php", WHO)]);
+    let header = "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n";
+    let request = "GET /who.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    for (proxies, client) in [("10.0.0.0/8", "127.0.0.1 "), ("127.0.0.0/8", "192.0.2.1 ")] {
+        let server = Server::builder(root.path())
+            .listen("listen = \"LISTEN proxy_protocol\"")
+            .server(&format!("trusted_proxies = [\"{proxies}\"]"))
+            .start();
+        let answer = String::from_utf8(server.raw(format!("{header}{request}"))).expect("UTF-8");
+        assert!(answer.contains(&format!("\r\n\r\n{client}")), "{answer}");
+        assert_eq!(server.raw("PROXY nonsense\r\n"), b"", "the header is demanded of everybody");
+    }
+}
+
+/// Behind a proxy it is the clients whose connections are counted.
+#[test]
+fn an_announced_address_has_no_more_connections_than_it_may() {
+    let root = site(&[("file.txt", "file")]);
+    let server = Server::builder(root.path())
+        .listen("listen = \"LISTEN proxy_protocol\"")
+        .server("connections_per_address_max = 2\nevent_loops = 2")
+        .start();
+    let announced = |client: &str| {
+        let mut connection = server.connect();
+        connection.write(format!("PROXY TCP6 {client} ::1 56324 443\r\n{FILE}")).expect("sent");
+        connection
+    };
+    let served = |client: &str| {
+        let mut connection = announced(client);
+        connection.read_until("file").expect("an answer");
+        connection
+    };
+    let one = served("2001:db8::1");
+    let _neighbour = served("2001:db8::ffff:0:0:1");
+    let refused = answer(announced("2001:db8::2"));
+    assert!(refused.starts_with("HTTP/1.1 503 ") && !refused.contains("file"), "{refused}");
+    let _other_network = served("2001:db8:0:1::1");
+    drop(one);
+    wait_until(|| answer_head(announced("2001:db8::3")).starts_with("HTTP/1.1 200 "), "the place was never given back");
+}
+
+fn answer_head(mut connection: Connection) -> String {
+    String::from_utf8(connection.read_until("\r\n").expect("an answer")).expect("UTF-8")
 }
 
 #[test]
@@ -438,67 +445,78 @@ fn systemd_passes_sockets_and_is_told() {
     assert!(error.contains("cannot listen on systemd: systemd has passed no such socket"), "{error}");
 }
 
-/// While clients ask without a pause, one process takes over from another: each of them is answered.
+/// A process that hangs while it starts can be stopped: here nobody reads the pipe that it is to log to.
 #[test]
-fn a_new_process_takes_over_without_refusing_anybody() {
-    for loops in [1, 3] {
-        let root = site(&[("pid.php", "<?php echo getmypid();"), ("wait.php", WAITING)]);
-        let directory = TemporaryDirectory::new("upgrade");
-        let socket = directory.path().join("site.sock");
-        let listen = format!("listen = [\"LISTEN\", \"unix:{}\"]", socket.display());
-        let server = Server::builder(root.path()).server(&format!("event_loops = {loops}")).listen(&listen).start();
-        server.wait_for_log("listening on");
-        let address = server.address();
-        let ask = move || {
-            let mut connection = Connection::open(address).expect("a connection");
-            connection.write("GET /pid.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
-            let answer = answer(connection);
-            answer.rsplit("\r\n").next().expect("content").parse::<u32>().unwrap_or_else(|_| panic!("{answer}"))
-        };
-        assert_eq!(ask(), server.pid());
-        let running = busy(&server);
-        let clients: Vec<_> = (0..3)
-            .map(|_| {
-                let old = server.pid();
-                std::thread::spawn(move || {
-                    let deadline = Instant::now() + Duration::from_secs(60);
-                    let (mut seen, mut after) = (0, 0);
-                    while after < 20 {
-                        assert!(Instant::now() < deadline, "the new process never answered");
-                        seen = ask();
-                        after += u32::from(seen != old);
-                    }
-                    seen
-                })
-            })
-            .collect();
-        server.signal("USR2");
-        let pids: Vec<u32> = clients.into_iter().map(|client| client.join().expect("no request failed")).collect();
-        assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
-        let successor = pids[0];
-        // What the old process was at work for is finished by it.
-        fs::write(root.path().join("go"), "").expect("a written file");
-        assert!(answer(running).contains("done"));
-        let (status, log) = server.wait();
-        assert!(status.success(), "{log}");
-        assert!(ask_at(&socket, "GET /pid.php HTTP/1.0\r\n\r\n").ends_with(&successor.to_string()));
-        assert_eq!(ask(), successor);
-        let killed = Command::new("kill").arg(successor.to_string()).status().expect("kill");
-        assert!(killed.success());
-        wait_until(|| Connection::open(address).is_err() && !socket.exists(), "the successor does not stop");
-    }
+fn a_process_that_has_not_started_stops_at_once() {
+    let root = site(&[]);
+    let directory = TemporaryDirectory::new("process");
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let section = format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", pipe.display());
+    let server = Server::builder(root.path()).sections(&section).start();
+    let (status, log) = server.stop();
+    assert!(status.success() && !log.contains("listening on"), "{log}");
 }
 
+/// The second signal is for scripts that have no client left, too.
 #[test]
-fn a_process_whose_successor_does_not_start_goes_on() {
-    let root = site(&[("file.txt", "file")]);
-    let builder = Server::builder(root.path());
-    let server = builder.clone().start();
-    server.wait_for_log("listening on");
-    server.configure(&builder.server("worker = 1"));
-    server.signal("USR2");
-    server.wait_for_log("the new process did not start: exit status: 78");
-    assert_eq!(server.client().get("/file.txt").expect(200).text(), "file");
-    let (status, log) = server.stop();
+fn a_second_signal_waits_for_nobody() {
+    let script = r#"<?php
+touch(__DIR__ . '/running');
+ignore_user_abort(true);
+fastcgi_finish_request();
+while (true) { usleep(1000); }
+"#;
+    let root = site(&[("endless.php", script)]);
+    let directory = TemporaryDirectory::new("process");
+    let path = directory.path().join("access.log");
+    let server = Server::builder(root.path())
+        .server("drain_timeout = \"600s\"")
+        .ini("max_execution_time", "0")
+        .sections(&format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", path.display()))
+        .start();
+    server.client().get("/endless.php").expect(200);
+    support::wait_for(&root.path().join("running"));
+    server.signal("TERM");
+    server.wait_for_log("stopping: requests under way");
+    server.signal("TERM");
+    let (status, log) = server.wait();
     assert!(status.success(), "{log}");
+}
+
+/// What was asked of the log before the stop, and during it.
+#[test]
+fn logs_are_reopened_during_a_drain() {
+    let root = site(&[("wait.php", WAITING)]);
+    let directory = TemporaryDirectory::new("process");
+    let (path, old) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+    let server = Server::builder(root.path())
+        .sections(&format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", path.display()))
+        .start();
+    let running = busy(&server);
+    server.signal("TERM");
+    server.wait_for_log("stopping: requests under way");
+    fs::rename(&path, &old).expect("a file that can be moved");
+    server.signal("USR1");
+    support::wait_for(&path);
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(running).contains("done"));
+    let (status, log) = server.wait();
+    assert!(status.success(), "{log}");
+    assert!(fs::read_to_string(&path).expect("the new log").contains("/wait.php"));
+}
+
+/// Every key is applied at once, or else the log says that it takes a restart.
+#[test]
+fn sighup_says_of_everything_that_stays_that_it_does() {
+    let root = site(&[("software.php", "<?php echo $_SERVER['SERVER_SOFTWARE'];")]);
+    let builder = Server::builder(root.path());
+    let server = builder.clone().server("server_software = \"one\"").start();
+    assert_eq!(server.client().get("/software.php").expect(200).text(), "one");
+    server.configure(&builder.clone().server("server_software = \"two\""));
+    server.signal("HUP");
+    server.wait_for_log("the configuration has been read again");
+    let said = server.log().contains("server.server_software has changed, which takes a restart");
+    let text = server.client().get("/software.php").expect(200).text();
+    assert_eq!((said, &*text), (true, "one"));
 }

@@ -104,6 +104,11 @@ typedef struct ephpm_sapi {
 	 * then, 0 for as long as they like. `thread` is what ephpm_thread_attach() was given; called also outside requests.
 	 */
 	void (*set_timeout)(void *thread, int64_t seconds, int64_t hard_seconds);
+	/**
+	 * Takes the answer to ephpm_interrupt_want_trace(): a line for each frame, as ephpm_interrupt_trace() has them.
+	 * `thread` is what ephpm_thread_attach() was given.
+	 */
+	void (*take_trace)(void *thread, const char *text, size_t len);
 } ephpm_sapi;
 
 /** How PHP is to be started. */
@@ -122,6 +127,15 @@ typedef struct ephpm_options {
 	const char *version;
 	/** How many threads will be attached at a time, at least 1. */
 	uint32_t threads;
+	/**
+	 * The environment of scripts. With it, each request is kept apart from the others: what it sets by putenv(),
+	 * setlocale() and umask() is its own, the programs that it starts get its environment, its directory and no files
+	 * but those that it gives them, and it may not do to the process what would be done to all (pcntl_fork(), dl()).
+	 * NULL leaves all of that as PHP has it, for a process that runs one script.
+	 */
+	const ephpm_var *environment;
+	/** How many variables `environment` has. */
+	size_t environment_len;
 } ephpm_options;
 
 /** How ephpm_startup() ended. Details have gone to `log_message`. */
@@ -154,7 +168,22 @@ typedef struct ephpm_interrupt {
 	void *timed_out;
 	/** The thread, as pthread_kill() wants it. */
 	uintptr_t thread;
+	/** What is asked of the thread (watch.c). */
+	void *flags;
+	/** The engine's `EG(current_execute_data)` of this thread. */
+	void *frames;
 } ephpm_interrupt;
+
+/** Memory of a thread's part of PHP, in bytes as the system gave them. */
+typedef struct ephpm_memory {
+	/** The most that the last request held. */
+	size_t peak;
+	/** What is held now; between requests, what is kept for the next. */
+	size_t held;
+} ephpm_memory;
+
+/** The most that a trace has. */
+#define EPHPM_TRACE_BYTES 16384
 
 /** What libphp is. Strings live as long as the process. */
 typedef struct ephpm_info {
@@ -214,6 +243,38 @@ void ephpm_interrupt_fire(const ephpm_interrupt *interrupt);
 
 /** Whether the engine has yet to look. The thread must be attached. */
 bool ephpm_interrupt_is_pending(const ephpm_interrupt *interrupt);
+
+/**
+ * Ends the request that runs on another thread with an error of ours, as soon as the engine looks; a system call that
+ * blocks is interrupted once. `allowed_ms` is what the error says. The thread must be attached.
+ */
+void ephpm_interrupt_expire(const ephpm_interrupt *interrupt, uint32_t allowed_ms);
+
+/** Whether the engine has yet to look for that. The thread must be attached. */
+bool ephpm_interrupt_is_expiring(const ephpm_interrupt *interrupt);
+
+/** Asks another thread for a trace of its script, which it gives to `take_trace` when the engine looks; attached. */
+void ephpm_interrupt_want_trace(const ephpm_interrupt *interrupt);
+
+/** Whether the engine has yet to look for that. The thread must be attached. */
+bool ephpm_interrupt_is_trace_wanted(const ephpm_interrupt *interrupt);
+
+/**
+ * Reads the trace of a thread from outside, for one that blocks and so leaves its frames alone. Writes at most `capacity`
+ * bytes, one line "[0x…] function() file:line" a frame, innermost first; returns how many. 0 if the thread has moved, or
+ * if the kernel does not allow it. What was read is sound if ephpm_interrupt_unwant_trace() then says that nobody has
+ * taken what was asked for. The thread must be attached.
+ */
+size_t ephpm_interrupt_trace(const ephpm_interrupt *interrupt, char *buffer, size_t capacity);
+
+/** Takes back what was asked for; false if the thread has given it or is about to. The thread must be attached. */
+bool ephpm_interrupt_unwant_trace(const ephpm_interrupt *interrupt);
+
+/** Takes back whatever was asked of a thread, for a request that is over. The thread must be attached. */
+void ephpm_interrupt_clear(const ephpm_interrupt *interrupt);
+
+/** What PHP holds for the calling thread, which must be attached. */
+ephpm_memory ephpm_thread_memory(void);
 
 /** The size of a shared struct and of each of its fields, as the C compiler has it. For tests. */
 typedef struct ephpm_layout {

@@ -153,6 +153,9 @@ ephpm_startup_result ephpm_startup(const ephpm_sapi *sapi, const ephpm_options *
 	/* This clears ini_entries, so that no option may be set before. */
 	sapi_startup(&ephpm_sapi_module);
 	set_options(options);
+	if (!ephpm_isolation_startup(options)) {
+		return EPHPM_STARTUP_TSRM_FAILED;
+	}
 	started = ephpm_sapi_module.startup(&ephpm_sapi_module);
 	sapi_module.name = ephpm_sapi_module.name;
 	forget_options();
@@ -233,13 +236,17 @@ void ephpm_thread_attach(ephpm_interrupt *interrupt, void *thread)
 	/* There is one set of globals, and until now it knew the stack of the thread that started PHP. */
 	zend_call_stack_init();
 #endif
+	ephpm_isolation_attach();
 	interrupt->vm_interrupt = &EG(vm_interrupt);
 	interrupt->timed_out = &EG(timed_out);
 	interrupt->thread = (uintptr_t) pthread_self();
+	ephpm_watch_attach(interrupt, thread);
 }
 
 void ephpm_thread_detach(void)
 {
+	ephpm_isolation_detach();
+	ephpm_watch_detach();
 #ifdef ZTS
 	ts_free_thread();
 #endif
@@ -251,6 +258,11 @@ void ephpm_interrupt_fire(const ephpm_interrupt *interrupt)
 	/* In this order: the engine looks at the second only when it has seen the first. */
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->timed_out, true);
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->vm_interrupt, true);
+	ephpm_interrupt_signal(interrupt);
+}
+
+void ephpm_interrupt_signal(const ephpm_interrupt *interrupt)
+{
 	pthread_kill((pthread_t) interrupt->thread, INTERRUPT_SIGNAL);
 }
 

@@ -16,6 +16,11 @@ pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 pub const CONTENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Request content held in memory; what exceeds it goes to an unlinked temporary file.
 pub const CONTENT_MEMORY_MAX: usize = 256 * 1024;
+/// Request content that all requests together hold in memory, or 16 times as much as one may if that is more; what
+/// exceeds it goes to files, however short.
+pub const CONTENTS_MEMORY_MAX: u64 = 64 * 1024 * 1024;
+/// Request content that all requests together hold in temporary files (503).
+pub const CONTENT_FILES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Unread request content that is read and thrown away to keep a connection in sync; beyond it the connection closes.
 pub const DISCARD_BYTES_MAX: u64 = 256 * 1024;
 /// Bytes of chunk extensions and of trailers in one request; a peer that sends more is abusing us (CVE-2023-39326).
@@ -68,6 +73,15 @@ pub const READ_BUDGET: usize = 64 * 1024;
 pub const WRITE_BUDGET: usize = 1024 * 1024;
 /// Connections accepted from one listener in one turn.
 pub const ACCEPT_BUDGET: usize = 64;
+
+/// The stack of a PHP thread: address space, of which only what is used takes memory. PHP's functions look how much they
+/// have used and stop at a quarter (`zend.max_allowed_stack_size`), four times of what php-fpm has. What frees objects
+/// does not look: some 100 bytes for each, if each is held by the one before. With this a million of them is freed, and the
+/// destructors of 300,000 run.
+pub const THREAD_STACK: usize = 128 * 1024 * 1024;
+/// How long after `php.request_timeout` a PHP thread that has not come back is replaced. Its shutdown functions are
+/// interrupted each second.
+pub const LOST_AFTER: Duration = Duration::from_secs(10);
 
 /// Requests waiting for a PHP thread (503).
 pub const QUEUE_MAX: usize = 1024;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
+use crate::base::account::Share;
 use crate::http::message::{Peer, Request};
 use crate::http::status::Status;
 
@@ -56,6 +57,8 @@ pub enum Content {
         file: File,
         /// How many bytes are left in it.
         len: u64,
+        /// What it counts for among all of them.
+        share: Share,
     },
 }
 
@@ -82,7 +85,7 @@ impl Content {
                 bytes.copy_to_slice(&mut buf[..n]);
                 n
             }
-            Self::File { file, len } => {
+            Self::File { file, len, .. } => {
                 let wanted = buf.len().min(usize::try_from(*len).unwrap_or(usize::MAX));
                 let mut read = 0;
                 while read < wanted {

@@ -4,7 +4,7 @@
 //! Memory is bounded whatever is written: windows are at most [`WINDOW_BITS`] wide, so that an encoder takes 0.1 MiB
 //! (gzip) to 1.3 MiB (Brotli).
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use bytes::Bytes;
 
@@ -146,25 +146,30 @@ impl std::fmt::Debug for Encoder {
     }
 }
 
-/// What was encoded, for tests.
-#[cfg(test)]
-pub(crate) fn decode(coding: Coding, content: &[u8]) -> Vec<u8> {
-    use std::io::Read;
+/// What was encoded, as far as `content` goes, and whether it goes to the end. For tests alone.
+#[doc(hidden)]
+pub fn decode_prefix(coding: Coding, content: &[u8]) -> (Vec<u8>, bool) {
     let mut out = Vec::new();
-    let mut read = |reader: &mut dyn Read| loop {
+    let mut read = |reader: &mut dyn io::Read| loop {
         let mut piece = [0; 4096];
-        // The end of what is there, finished or not.
         match reader.read(&mut piece) {
-            Ok(0) | Err(_) => break,
+            Ok(0) => return true,
+            Err(_) => return false,
             Ok(n) => out.extend_from_slice(&piece[..n]),
         }
     };
-    match coding {
-        Coding::Zstd => read(&mut zstd::stream::read::Decoder::new(content).unwrap()),
+    let is_whole = match coding {
+        Coding::Zstd => zstd::stream::read::Decoder::new(content).is_ok_and(|mut decoder| read(&mut decoder)),
         Coding::Br => read(&mut brotli::Decompressor::new(content, 4096)),
         Coding::Gzip => read(&mut flate2::read::GzDecoder::new(content)),
-    }
-    out
+    };
+    (out, is_whole)
+}
+
+/// What was encoded, as far as `content` goes.
+#[cfg(test)]
+pub(crate) fn decode(coding: Coding, content: &[u8]) -> Vec<u8> {
+    decode_prefix(coding, content).0
 }
 
 #[cfg(test)]
@@ -182,7 +187,9 @@ mod tests {
                 let text = text(len);
                 let encoded = Encoder::encode(coding, Levels::default(), &text);
                 assert!(len < 1000 || encoded.len() < len, "{coding:?} {len}");
-                assert_eq!(decode(coding, &encoded), text, "{coding:?} {len}");
+                assert_eq!(decode_prefix(coding, &encoded), (text, true), "{coding:?} {len}");
+                let (_, is_whole) = decode_prefix(coding, &encoded[..encoded.len() - 1]);
+                assert!(!is_whole, "{coding:?} {len}");
             }
         }
     }

@@ -54,7 +54,7 @@ impl Http1 {
         };
         match received {
             Ok(received) => Some(self.begin(received, inbox)),
-            Err(error) => Some(self.reject_head(error)),
+            Err(error) => Some(self.reject_head(error, inbox)),
         }
     }
 
@@ -117,14 +117,16 @@ impl Http1 {
         None
     }
 
-    /// Opens an exchange whose request could not be read, so that it can be answered.
-    pub(super) fn reject_head(&mut self, error: PeerError) -> Event {
+    /// Opens an exchange whose request could not be read, so that it can be answered: for HEAD without content, even if
+    /// no more than its method could be.
+    pub(super) fn reject_head(&mut self, error: PeerError, inbox: &BytesMut) -> Event {
         let line = match &self.receive {
             Receive::Head(head) => head.line(),
             _ => None,
         };
+        let method = || inbox.starts_with(b"HEAD ").then_some(Method::Head);
         self.current = Current {
-            method: line.map(|line| line.method),
+            method: line.map(|line| line.method).or_else(method),
             version: line.map_or(Version::Http11, |line| line.version),
             expectation: Expectation::None,
             after: After::WeClose,

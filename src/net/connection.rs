@@ -6,6 +6,7 @@
 //! other way to wait, and so no wake-up to be lost.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
@@ -17,7 +18,7 @@ use crate::protocol::{Disposition, StreamId};
 use crate::proxy_protocol;
 use crate::service::access_log::AccessLog;
 use crate::service::context::Context;
-use crate::service::http::Http;
+use crate::service::http::{Http, Patience};
 
 /// A connection of one event loop.
 ///
@@ -44,6 +45,8 @@ pub struct Connection<S = Transport> {
     peer_closed: bool,
     /// What the peer sent has been read to its end.
     ended: bool,
+    /// It is to end, once what has arrived has been read.
+    drains: Option<Patience>,
     /// The socket has failed: nothing can be received or sent any more.
     broken: bool,
     phase: Phase,
@@ -64,10 +67,8 @@ pub struct Readiness {
 
 #[derive(Debug)]
 enum Phase {
-    /// A proxy is to say first whom it speaks for, and by when.
-    Announced {
-        until: Instant,
-    },
+    /// A proxy is to say first whom it speaks for.
+    Announced(Announcement),
     Open,
     /// Our side is closed. What the peer still sends is thrown away, since closing with unread bytes would make the
     /// kernel send a reset, which destroys the response that is on its way (RFC 9112 §9.6).
@@ -83,8 +84,19 @@ pub enum Turn {
     Again,
     /// An event, the bell, or this moment.
     Wait(Option<Instant>),
+    /// A proxy has told whom it speaks for. If they are welcome the connection is to have another turn.
+    Announced(IpAddr),
     /// It is over: drop it.
     Close,
+}
+
+/// The PROXY protocol's header, of a connection that begins with one.
+#[derive(Debug, Clone, Copy)]
+pub struct Announcement {
+    /// When it must have come.
+    pub until: Instant,
+    /// Whether what it says is believed.
+    pub is_believed: bool,
 }
 
 impl<S: Socket> Connection<S> {
@@ -101,14 +113,15 @@ impl<S: Socket> Connection<S> {
             taken: 0,
             peer_closed: false,
             ended: false,
+            drains: None,
             broken: false,
             phase: Phase::Open,
         }
     }
 
-    /// A fresh connection that begins with a header of the PROXY protocol, which must have come `until` then.
-    pub fn announced(transport: S, http: Http, until: Instant) -> Self {
-        Self { phase: Phase::Announced { until }, ..Self::new(transport, http) }
+    /// A fresh connection that begins with a header of the PROXY protocol.
+    pub fn announced(transport: S, http: Http, announcement: Announcement) -> Self {
+        Self { phase: Phase::Announced(announcement), ..Self::new(transport, http) }
     }
 
     /// The registered socket.
@@ -136,7 +149,7 @@ impl<S: Socket> Connection<S> {
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Open => self.http.deadline(),
-            Phase::Announced { until } | Phase::Lingering { until } => Some(until),
+            Phase::Announced(Announcement { until, .. }) | Phase::Lingering { until } => Some(until),
         }
     }
 
@@ -156,13 +169,14 @@ impl<S: Socket> Connection<S> {
         (self.inbox.len(), self.out.len())
     }
 
-    /// Lets the requests under way end, and no other begin. A peer that has opened the connection and sent nothing may be
-    /// about to: its first request may come until then.
-    pub fn drain(&mut self, first_until: Instant) {
-        if let Phase::Announced { until } = &mut self.phase {
-            *until = first_until.min(*until);
+    /// Lets the requests under way end, and no other begin, in its next turn. What the peer has sent before is a request
+    /// under way, though no event may have told of it yet.
+    pub fn drain(&mut self, patience: Patience) {
+        if let Phase::Announced(Announcement { until, .. }) = &mut self.phase {
+            *until = patience.until.min(*until);
         }
-        self.http.drain(&self.inbox, first_until);
+        self.drains = Some(patience);
+        self.readable |= !self.ended;
     }
 
     /// Reads, thinks and writes, each within its budget.
@@ -176,8 +190,11 @@ impl<S: Socket> Connection<S> {
         let Ok(received) = self.read(scratch) else {
             return Turn::Close; // a reset: the peer is gone
         };
-        if let Phase::Announced { until } = self.phase
-            && let Some(turn) = self.receive_announcement(received, until, cx.now)
+        if let Some(patience) = self.drains.take() {
+            self.http.drain(&self.inbox, patience);
+        }
+        if let Phase::Announced(announcement) = self.phase
+            && let Some(turn) = self.receive_announcement(received, announcement, cx.now)
         {
             return turn;
         }
@@ -212,13 +229,23 @@ impl<S: Socket> Connection<S> {
 
     /// Takes the PROXY protocol's header from the inbox; none when it has come and the connection proper begins. Without
     /// one nothing is known of the client, and nothing is said to it.
-    fn receive_announcement(&mut self, received: Received, until: Instant, now: Instant) -> Option<Turn> {
+    fn receive_announcement(&mut self, received: Received, wanted: Announcement, now: Instant) -> Option<Turn> {
+        let Announcement { until, is_believed } = wanted;
         match proxy_protocol::parse(&self.inbox) {
             Ok(Some(header)) => {
                 self.inbox.advance(header.len);
-                self.http.announce(header.addresses, header.secure);
                 self.phase = Phase::Open;
-                None
+                if !is_believed {
+                    return None;
+                }
+                // Nobody is at an unspecified address; our own for the other end of a Unix socket is one.
+                let addresses = header.addresses.filter(|(client, _)| !client.ip().is_unspecified());
+                self.http.announce(addresses, header.secure);
+                let (client, _) = addresses?;
+                // The socket has told of its end once.
+                self.readable |= received == Received::Eof;
+                self.ended &= received != Received::Eof;
+                Some(Turn::Announced(client.ip()))
             }
             Ok(None) if received == Received::Open && now < until => {
                 Some(if self.readable { Turn::Again } else { Turn::Wait(Some(until)) })
@@ -267,7 +294,7 @@ impl<S: Socket> Connection<S> {
     fn read(&mut self, scratch: &mut [u8]) -> io::Result<Received> {
         let mut budget = READ_BUDGET;
         while self.readable && budget > 0 {
-            let is_announced = matches!(self.phase, Phase::Announced { .. });
+            let is_announced = matches!(self.phase, Phase::Announced(_));
             if !is_announced && !self.http.wants_input(&self.inbox, &self.out) {
                 // The socket is not read, but that the peer has gone is heard all the same.
                 if self.peer_closed {

@@ -5,7 +5,6 @@
 
 mod accept;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -22,15 +21,16 @@ use super::connection::{Connection, Readiness, Turn};
 use super::listener::{Entrance, Listener};
 use super::log_sink::LogSink;
 use super::pulse::{LoopPulse, Turns};
+use super::schedule::Schedule;
 use super::spool::TemporaryFiles;
 use crate::base::limits::READ_BUDGET;
-use crate::base::slab::{Key, Slab};
-use crate::base::timer::Wheel;
+use crate::base::slab::Key;
 use crate::exchange::{Bell, Dispatch, News};
 use crate::http1::Http1Options;
 use crate::http2::Http2Options;
 use crate::service::access_log::{self, AccessLog};
 use crate::service::context::{self, Context, Exchanges};
+use crate::service::http::Patience;
 use crate::site::disk::Disk;
 use crate::site::router::Router;
 
@@ -109,7 +109,9 @@ impl fmt::Debug for Replacement {
 enum Phase {
     /// It serves.
     Running,
-    /// It accepts nothing new and ends when the last connection does.
+    /// It accepts nothing new and ends when the last connection does; another process accepts in its place.
+    Leaving,
+    /// The same, and nobody does.
     Draining,
     /// It ends now.
     Stopping,
@@ -119,6 +121,12 @@ impl Remote {
     /// Stops accepting and lets requests under way end; the loop ends with the last of them.
     pub fn drain(&self) {
         self.enter(Phase::Draining);
+    }
+
+    /// The same where another process accepts in this one's place. Connections that are idle get a moment
+    /// ([`Options::linger_timeout`]) for one more request, since those in use are then closed politely.
+    pub fn leave(&self) {
+        self.enter(Phase::Leaving);
     }
 
     /// Ends the loop now, cutting what is under way.
@@ -150,12 +158,8 @@ impl Remote {
 /// A loop and everything that it touches.
 pub struct EventLoop {
     poll: Poll,
-    slots: Slab<Slot>,
+    slots: Schedule<Slot>,
     listeners: Vec<Listener>,
-    /// Connections that have something to do, each at most once.
-    run_queue: VecDeque<Key>,
-    /// Connections that have a deadline, with the number of their entry.
-    wheel: Wheel<(Key, u32)>,
     bell: Arc<Bell>,
     clock: Clock,
     scratch: Box<[u8]>,
@@ -178,22 +182,7 @@ pub struct EventLoop {
 struct Slot {
     connection: Connection,
     /// Given back with the connection.
-    _place: Option<Place>,
-    /// It stands in the run queue.
-    scheduled: bool,
-    /// When the wheel will look at it.
-    armed: Option<Instant>,
-    /// The number of its last entry in the wheel: an earlier deadline makes a new one, and the old one is void.
-    entry: u32,
-}
-
-impl Slot {
-    /// Takes note of an entry in the wheel for `deadline`, and returns its number.
-    fn arm(&mut self, deadline: Instant) -> u32 {
-        self.armed = Some(deadline);
-        self.entry = self.entry.wrapping_add(1);
-        self.entry
-    }
+    place: Option<Place>,
 }
 
 impl EventLoop {
@@ -216,10 +205,8 @@ impl EventLoop {
         let clock = Clock::new();
         let mut event_loop = Self {
             poll,
-            slots: Slab::default(),
+            slots: Schedule::new(clock.now),
             listeners: Vec::new(),
-            run_queue: VecDeque::new(),
-            wheel: Wheel::new(clock.now),
             bell,
             clock,
             scratch: vec![0; READ_BUDGET].into_boxed_slice(),
@@ -255,24 +242,22 @@ impl EventLoop {
     /// Serves until told to stop.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
-        let mut due = Vec::new();
         // Looked at before each wait: with the last connection gone there is nothing left to wake a draining loop.
         while !(self.draining && self.slots.is_empty()) {
-            self.collect(&mut events, &mut due)?;
+            self.collect(&mut events)?;
             // Of this thread alone, so that it is a plain addition.
             self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             match self.remote.phase.load(Ordering::SeqCst) {
                 phase if phase == Phase::Stopping as u8 => break,
-                phase if phase == Phase::Draining as u8 && !self.draining => self.drain(),
+                phase if phase > Phase::Running as u8 && !self.draining => self.drain(phase == Phase::Leaving as u8),
                 _ => {}
             }
             if self.remote.replacement.is_ready.load(Ordering::Relaxed) {
                 self.replace();
             }
             self.accept()?;
-            for _ in 0..self.run_queue.len() {
-                let key = self.run_queue.pop_front().expect("only turns push, and only to the back");
-                self.turn(key);
+            for _ in 0..self.slots.round() {
+                self.turn();
             }
             self.hand_over_log(|log, now| log.take(now));
         }
@@ -308,14 +293,14 @@ impl EventLoop {
     }
 
     /// Waits for something to happen and schedules the connections that it happens to.
-    fn collect(&mut self, events: &mut Events, due: &mut Vec<(Key, u32)>) -> io::Result<()> {
-        let timeout = if !self.run_queue.is_empty() || self.may_accept() || !self.bell.park() {
+    fn collect(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = if self.slots.round() > 0 || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
             let log = self.access_log.as_ref().and_then(AccessLog::deadline);
             let disks = self.internal_disks.iter().map(Disk::deadline);
             let pauses = [self.accept_paused_until, self.crowded_until];
-            let others = [self.wheel.next_timeout(), self.disk.deadline(), log];
+            let others = [self.slots.next_timeout(), self.disk.deadline(), log];
             let next = others.into_iter().chain(pauses).chain(disks).flatten().min();
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
@@ -337,13 +322,10 @@ impl EventLoop {
             }
             if let Some(slot) = self.slots.get_mut(rung.tag.connection) {
                 slot.connection.ring(rung.tag.stream, rung.released);
-                self.schedule(rung.tag.connection);
+                self.slots.schedule(rung.tag.connection);
             }
         }
-        self.wheel.expire(self.clock.now, due);
-        for (key, entry) in due.drain(..) {
-            self.on_timer(key, entry);
-        }
+        self.slots.expire(self.clock.now, |slot| slot.connection.deadline());
         for pause in [&mut self.accept_paused_until, &mut self.crowded_until] {
             *pause = pause.filter(|until| *until > self.clock.now);
         }
@@ -368,39 +350,14 @@ impl EventLoop {
             broken: event.is_error(),
         };
         if slot.connection.on_ready(ready) {
-            self.schedule(key);
+            self.slots.schedule(key);
         }
     }
 
-    fn on_timer(&mut self, key: Key, entry: u32) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        if entry != slot.entry {
-            return;
-        }
-        slot.armed = None;
-        match slot.connection.deadline() {
-            Some(deadline) if deadline > self.clock.now => {
-                self.wheel.schedule((key, slot.arm(deadline)), deadline);
-            }
-            Some(_) => self.schedule(key),
-            None => {}
-        }
-    }
-
-    fn schedule(&mut self, key: Key) {
-        if let Some(slot) = self.slots.get_mut(key)
-            && !slot.scheduled
-        {
-            slot.scheduled = true;
-            self.run_queue.push_back(key);
-        }
-    }
-
-    fn turn(&mut self, key: Key) {
-        let Self { slots, wheel, run_queue, clock, scratch, disk, internal_disks, spool, .. } = self;
-        let Self { exchanges, access_log, shared, .. } = self;
-        let Some(slot) = slots.get_mut(key) else { return };
-        slot.scheduled = false;
+    /// Gives the connection that has waited for longest its turn.
+    fn turn(&mut self) {
+        let Self { slots, clock, scratch, disk, internal_disks, spool, exchanges, access_log, shared, .. } = self;
+        let Some((key, slot)) = slots.next_turn() else { return };
         let mut context = Context {
             now: clock.now,
             wall: clock.wall,
@@ -413,24 +370,12 @@ impl EventLoop {
             exchanges,
             access_log: access_log.as_mut(),
         };
-        match slot.connection.turn(scratch, shared.options.linger_timeout, &mut context) {
-            Turn::Again => {
-                slot.scheduled = true;
-                run_queue.push_back(key);
-            }
-            Turn::Wait(deadline) => {
-                if let Some(deadline) = deadline
-                    && slot.armed.is_none_or(|armed| deadline < armed)
-                {
-                    wheel.schedule((key, slot.arm(deadline)), deadline);
-                }
-            }
-            Turn::Close => {
-                if let Some(log) = access_log {
-                    slot.connection.abandon(log, clock.now);
-                }
-                slots.remove(key);
-            }
+        let turn = slot.connection.turn(scratch, shared.options.linger_timeout, &mut context);
+        let closed = slots.after_turn(key, turn);
+        if let (Some(mut slot), Some(log)) = (closed, access_log) {
+            slot.connection.abandon(log, clock.now);
+        } else if let Turn::Announced(client) = turn {
+            self.admit_announced(key, client);
         }
     }
 
@@ -444,18 +389,18 @@ impl EventLoop {
         self.internal_disks = disks.internal;
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, is_replaced: bool) {
         self.draining = true;
         // The kernel resets what still waits when the last listener of an address closes.
         self.accept_waiting();
         self.listeners.clear();
-        let first_until = self.clock.now + self.shared.options.linger_timeout;
+        let patience = Patience { until: self.clock.now + self.shared.options.linger_timeout, for_idle: is_replaced };
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {
             if let Some(slot) = self.slots.get_mut(key) {
-                slot.connection.drain(first_until);
+                slot.connection.drain(patience);
             }
-            self.schedule(key);
+            self.slots.schedule(key);
         }
     }
 }

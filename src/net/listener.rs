@@ -16,7 +16,7 @@ use crate::http::message::Peer;
 pub struct Entrance {
     /// The socket.
     pub socket: Listening,
-    /// Each connection begins with a header of the PROXY protocol, and what that says is believed.
+    /// Each connection begins with a header of the PROXY protocol.
     pub proxy_protocol: bool,
 }
 

@@ -3,7 +3,7 @@
 //! PHP is one per process. It is started once, and stopped on the thread that started it when no other thread is
 //! attached. All of that is checked here.
 
-use std::ffi::{CStr, CString, NulError, c_char};
+use std::ffi::{CStr, CString, NulError, OsString, c_char};
 use std::fmt;
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
@@ -37,6 +37,10 @@ pub struct PhpOptions {
     pub ini_entries: String,
     /// How many threads will run scripts.
     pub threads: usize,
+    /// The environment of scripts, names and values. With one, what a request sets by `putenv()`, `setlocale()` and
+    /// `umask()` is its own, and it may not do to the process what would be done to all. Without one PHP is left as it
+    /// is, for a process that runs one script.
+    pub environment: Option<Vec<(OsString, OsString)>>,
 }
 
 /// Why the engine does not start.
@@ -58,7 +62,8 @@ impl Php {
     /// When it was started before: once a process.
     pub fn start(options: &PhpOptions) -> Result<Self, StartError> {
         let strings = Strings::new(options)?;
-        let ini_defaults = strings.ini_defaults();
+        let ini_defaults = variables(&strings.ini_defaults);
+        let environment = strings.environment.as_deref().map(variables);
         let raw = ephpm_options {
             ini_path: strings.ini_path.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
             ini_defaults: ini_defaults.as_ptr(),
@@ -67,12 +72,14 @@ impl Php {
             executable_location: strings.program.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
             version: VERSION.as_ptr(),
             threads: u32::try_from(options.threads.max(1)).unwrap_or(u32::MAX),
+            environment: environment.as_ref().map_or(ptr::null(), Vec::as_ptr),
+            environment_len: environment.as_ref().map_or(0, Vec::len),
         };
         let mut engine = engine();
         assert!(matches!(*engine, Engine::New), "PHP can be started once a process");
         *engine = Engine::Over;
-        // SAFETY: the first call (`ENGINE`); `raw` points into `strings` and `ini_defaults`, which outlive it, and to
-        // a constant for the version.
+        // SAFETY: the first call (`ENGINE`); `raw` points into `strings`, `ini_defaults` and `environment`, which
+        // outlive it, and to a constant for the version.
         let result = unsafe { ephpm_startup(&sapi::CALLBACKS, &raw) };
         let error = match result {
             ephpm_startup_result::EPHPM_STARTUP_OK => {
@@ -134,6 +141,7 @@ struct Strings {
     ini_defaults: Vec<(CString, CString)>,
     ini_entries: CString,
     program: Option<CString>,
+    environment: Option<Vec<(CString, CString)>>,
 }
 
 impl Strings {
@@ -141,6 +149,10 @@ impl Strings {
         let path = |path: &Path| CString::new(path.as_os_str().as_bytes());
         let pair = |(name, value): &(&'static str, String)| Ok((CString::new(*name)?, CString::new(value.as_str())?));
         let ini_defaults: Result<_, NulError> = options.ini_defaults.iter().map(pair).collect();
+        let os_pair = |(name, value): &(OsString, OsString)| {
+            Ok::<_, NulError>((CString::new(name.as_bytes())?, CString::new(value.as_bytes())?))
+        };
+        let environment = options.environment.as_ref().map(|variables| variables.iter().map(os_pair).collect());
         Ok(Self {
             ini_path: options
                 .ini_file
@@ -151,13 +163,15 @@ impl Strings {
             ini_defaults: ini_defaults.map_err(|_| StartError::Nul("a default setting"))?,
             ini_entries: CString::new(options.ini_entries.as_str()).map_err(|_| StartError::Nul("an ini setting"))?,
             program: std::env::current_exe().ok().and_then(|program| path(&program).ok()),
+            environment: environment.transpose().map_err(|_| StartError::Nul("the environment"))?,
         })
     }
+}
 
-    fn ini_defaults(&self) -> Vec<ephpm_var> {
-        let raw = |text: &CString| ephpm_str { ptr: text.as_ptr(), len: text.as_bytes().len() };
-        self.ini_defaults.iter().map(|(name, value)| ephpm_var { name: raw(name), value: raw(value) }).collect()
-    }
+/// Pairs as C has them; they point into `pairs`.
+fn variables(pairs: &[(CString, CString)]) -> Vec<ephpm_var> {
+    let raw = |text: &CString| ephpm_str { ptr: text.as_ptr(), len: text.as_bytes().len() };
+    pairs.iter().map(|(name, value)| ephpm_var { name: raw(name), value: raw(value) }).collect()
 }
 
 /// # Safety

@@ -5,6 +5,7 @@
 //! is cut; PHP threads end; PHP stops on this thread.
 
 mod control;
+mod drain;
 mod error;
 mod handover;
 mod internal;
@@ -18,17 +19,21 @@ mod reload;
 use std::env;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use error::ServerError;
 
 use super::access_log::AccessLogWriter;
 use super::config::{Config, ConfigError};
+use super::php_environment::php_environment;
 use super::php_ini::php_ini;
+use super::slow_log::SlowLog;
+use crate::base::limits;
 use crate::base::sys::{process, signal};
-use crate::php::{Php, PhpOptions, Pool, PoolOptions};
+use crate::php::{Php, PhpOptions, Pool, PoolOptions, SlowSink};
 use crate::service::health::{Health, Stage};
-use control::{Control, End};
+use control::Control;
+use drain::{Drain, End};
 use handover::Given;
 use internal::Internal;
 use listeners::Listeners;
@@ -64,19 +69,27 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
         false => sockets.start_internal(&config, &health)?,
     };
     let access_log = start_access_log(&config)?;
+    let slow_log = open_slow_log(&config)?;
     let php = start_php(&config)?;
     let options = PoolOptions {
         threads: config.server.workers,
         queue_max: config.server.queue_max,
         server: options::server_options(&config),
+        stack_bytes: config.php.thread_stack,
+        request_timeout: config.php.request_timeout,
+        lost_after: limits::LOST_AFTER,
+        slow: slow_log.as_ref().map(|(after, log)| (*after, Arc::clone(log) as Arc<dyn SlowSink>)),
+        max_requests: config.php.max_requests,
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
+    // Requests may come now, and are to be answered before the process ends.
+    signal::stop_in_order();
     let entrances = sockets.public.entrances(config.server.event_loops);
     let loops = entrances.and_then(|entrances| Loops::start(&config, entrances, pool.dispatch(), access_log));
     let mut loops = match loops {
         Ok(loops) => loops,
         Err(error) => {
-            stop_php(php, pool, Duration::ZERO);
+            stop_php(php, pool, &mut Drain::within(Duration::ZERO));
             return Err(ServerError::System("cannot start an event loop", error));
         }
     };
@@ -93,7 +106,8 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     notify(READY);
     given.ready();
 
-    let mut control = Control { config, read, program, successor: None };
+    let slow_log = slow_log.map(|(_, log)| log);
+    let mut control = Control { config, read, program, slow_log, successor: None };
     let end = control.run(&loops, &sockets);
     let drain_timeout = control.config.server.drain_timeout;
     log::info!("stopping: requests under way may take {drain_timeout:?} more");
@@ -107,9 +121,9 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     // What is open here would keep connections waiting that nobody accepts.
     let Sockets { public, internal: of_monitors } = sockets;
     close(public, end);
-    let deadline = Instant::now() + drain_timeout;
-    let well = loops.stop(deadline);
-    let php_stuck = !stop_php(php, pool, deadline.saturating_duration_since(Instant::now()));
+    let mut drain = Drain::within(drain_timeout);
+    let well = loops.stop(&mut drain, end);
+    let php_stuck = !stop_php(php, pool, &mut drain);
     internal.into_iter().for_each(Internal::stop);
     close(of_monitors, end);
     log::info!("stopped");
@@ -162,20 +176,38 @@ fn start_access_log(config: &Config) -> Result<Option<AccessLogWriter>, ServerEr
     config.access_log.format.map(start).transpose().map_err(ServerError::AccessLog)
 }
 
+/// Opens the slow log, if there is to be one; returns it with what counts as slow.
+fn open_slow_log(config: &Config) -> Result<Option<(Duration, Arc<SlowLog>)>, ServerError> {
+    let Some(after) = config.php.slow_log_after else {
+        if config.php.slow_log.is_some() {
+            log::warn!("php.slow_log stays empty: php.slow_log_after does not say what is slow");
+        }
+        return Ok(None);
+    };
+    let opened = SlowLog::open(config.php.slow_log.as_deref());
+    let log = opened.map_err(|error| ServerError::System("cannot open the slow log", error))?;
+    Ok(Some((after, Arc::new(log))))
+}
+
 fn start_php(config: &Config) -> Result<Php, ServerError> {
     let ini = php_ini(config);
+    let login = config.process.user.as_ref().and(privileges::identity(&config.process)?).and_then(|user| user.login);
     let options = PhpOptions {
         ini_file: ini.file,
         ini_defaults: ini.defaults,
         ini_entries: ini.entries,
         threads: config.server.workers,
+        environment: Some(php_environment(&config.php, login, env::vars_os())),
     };
     Php::start(&options).map_err(ServerError::Php)
 }
 
 /// False if a PHP thread has not come back.
-fn stop_php(php: Php, pool: Pool, patience: Duration) -> bool {
-    if let Err(stuck) = pool.stop(patience, patience + PHP_STOP_LIMIT) {
+fn stop_php(php: Php, pool: Pool, drain: &mut Drain) -> bool {
+    pool.close();
+    // Scripts may go on when their responses have ended.
+    drain.wait(|| pool.has_ended(), || {});
+    if let Err(stuck) = pool.stop(Duration::ZERO, PHP_STOP_LIMIT) {
         log::error!("{} PHP threads have not come back; leaving without them", stuck.0);
         return false;
     }

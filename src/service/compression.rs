@@ -16,7 +16,7 @@ use crate::http::headers::Headers;
 use crate::http::message::{ContentLength, Request, Response};
 use crate::http::method::Method;
 use crate::http::status::Status;
-use crate::site::compression::Options;
+use crate::site::compression::{Options, forbids_transformation};
 
 /// Encoded bytes that are held back with the head at most.
 const HELD_BYTES_MAX: usize = 64 * 1024;
@@ -29,8 +29,8 @@ const HELD_BYTES_MAX: usize = 64 * 1024;
 /// ```
 #[derive(Debug)]
 pub(super) enum Compression {
-    /// No head yet. Holds the coding that the client wants.
-    Undecided { wanted: Option<Coding>, method: Method },
+    /// No head yet. Holds the coding that the client wants, and its If-None-Match if that names a weak tag.
+    Undecided { wanted: Option<Coding>, method: Method, weak_tags: Option<Box<[u8]>> },
     /// The head waits for the content.
     Held { response: Response, stage: Box<Stage> },
     /// The head is out.
@@ -65,7 +65,8 @@ impl Compression {
             Choice::Coding(coding) => Some(coding),
             Choice::Identity | Choice::Nothing => None,
         };
-        Self::Undecided { wanted, method: request.method }
+        let weak_tags = request.headers.get("If-None-Match").filter(|tags| memchr::memmem::find(tags, b"W/").is_some());
+        Self::Undecided { wanted, method: request.method, weak_tags: weak_tags.map(Box::from) }
     }
 
     /// The head. `encoders` is what the encoders of this loop share.
@@ -76,16 +77,21 @@ impl Compression {
         options: &Options,
         encoders: &Arc<()>,
     ) -> Ready {
-        let state = std::mem::replace(self, Self::Plain);
-        if let Self::Undecided { wanted, method } = state
-            && is_worth_it(&response, length, options)
-        {
+        let Self::Undecided { wanted, method, weak_tags } = std::mem::replace(self, Self::Plain) else {
+            return Ready { head: Some((response, length)), content: None };
+        };
+        if response.status == Status::NOT_MODIFIED && is_encodable(&response.headers, options) {
+            tell_as_encoded(&mut response.headers, weak_tags.as_deref());
+        } else if is_worth_it(&response, length, options) {
             add_vary(&mut response.headers);
             if let Some(coding) = wanted
-                && method != Method::Head
                 && Arc::strong_count(encoders) <= limits::ENCODERS_MAX
                 && mark_encoded(&mut response.headers, coding)
             {
+                if method == Method::Head {
+                    // How long the content would be is known only when it is made (RFC 9110 §8.6, §9.3.2).
+                    return Ready { head: Some((response, ContentLength::Unknown)), content: None };
+                }
                 let known = match length {
                     ContentLength::Exact(len) => Some(len),
                     ContentLength::Unknown => None,
@@ -175,24 +181,34 @@ impl Stage {
 
 /// Whether a response would be encoded for a client that accepts a coding.
 fn is_worth_it(response: &Response, length: ContentLength, options: &Options) -> bool {
-    let headers = &response.headers;
-    let has_content = !(response.status.is_informational()
-        || response.status.forbids_content()
-        || response.status == Status::RESET_CONTENT
-        || response.status == Status::PARTIAL_CONTENT);
-    // A digest is of the content as it is sent (RFC 9530 §2).
-    let is_fixed = ["Content-Encoding", "Content-Range", "Content-Digest", "Repr-Digest", "Digest", "Content-MD5"]
-        .iter()
-        .any(|name| headers.contains(name));
+    let has_content = !(response.status.forbids_content() || response.status == Status::PARTIAL_CONTENT);
     let is_long_enough = match length {
         ContentLength::Exact(len) => len >= options.bytes_min,
         ContentLength::Unknown => true,
     };
-    has_content
-        && is_long_enough
-        && !is_fixed
+    has_content && is_long_enough && is_encodable(&response.headers, options)
+}
+
+/// Whether content with these fields may be encoded.
+fn is_encodable(headers: &Headers, options: &Options) -> bool {
+    // A digest is of the content as it is sent (RFC 9530 §2).
+    let is_fixed = ["Content-Encoding", "Content-Range", "Content-Digest", "Repr-Digest", "Digest", "Content-MD5"]
+        .iter()
+        .any(|name| headers.contains(name));
+    !is_fixed
         && headers.get("Content-Type").is_some_and(|content_type| options.covers(content_type))
-        && !headers.list("Cache-Control").any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
+        && !headers.get_all("Cache-Control").any(forbids_transformation)
+}
+
+/// Lets a 304 of a script tell what its 200 has told (RFC 9110 §15.4.5). Whether that was encoded is the client's to
+/// say, by the tag that it has: a cache must not use a strong one for what it keeps under a weak one (RFC 9111 §4.3.4).
+fn tell_as_encoded(headers: &mut Headers, weak_tags: Option<&[u8]>) {
+    add_vary(headers);
+    let strong = headers.get("ETag").filter(|tag| tag.starts_with(b"\""));
+    let weak = strong.map(|tag| [b"W/", tag].concat());
+    if let Some(weak) = weak.filter(|weak| weak_tags.is_some_and(|tags| memchr::memmem::find(tags, weak).is_some())) {
+        replace_tag(headers, &weak);
+    }
 }
 
 /// Tells caches that the answer depends on Accept-Encoding, unless the script has.
@@ -212,12 +228,16 @@ fn mark_encoded(headers: &mut Headers, coding: Coding) -> bool {
     }
     let weak = headers.get("ETag").filter(|tag| tag.starts_with(b"\"")).map(|tag| [b"W/", tag].concat());
     if let Some(weak) = weak {
-        headers.remove("ETag");
-        // Without room for it the response has none.
-        let _ = headers.push(b"ETag", &weak);
+        replace_tag(headers, &weak);
     }
     headers.remove("Accept-Ranges");
     true
+}
+
+fn replace_tag(headers: &mut Headers, tag: &[u8]) {
+    headers.remove("ETag");
+    // Without room for it the response has none.
+    let _ = headers.push(b"ETag", tag);
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::base::account::{Account, Share};
 use crate::base::limits;
 use crate::exchange::Content;
 
@@ -22,17 +24,36 @@ pub trait Spool {
 }
 
 /// Bounds on request content.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct CollectorOptions {
     /// The most bytes of content that a request may have (413).
     pub bytes_max: u64,
     /// The most of them that are held in memory.
     pub memory_max: usize,
+    /// The most bytes of content that all requests together hold in memory; what exceeds it goes to files.
+    pub all_memory_max: u64,
+    /// The most bytes of content that all requests together hold in files (503).
+    pub all_files_max: u64,
+    /// Those bytes, of all loops.
+    pub held: Arc<AllHeld>,
+}
+
+/// What all requests hold together, until PHP is done with them.
+#[derive(Debug, Default)]
+pub struct AllHeld {
+    memory: Arc<Account>,
+    files: Arc<Account>,
 }
 
 impl Default for CollectorOptions {
     fn default() -> Self {
-        Self { bytes_max: limits::CONTENT_BYTES_MAX, memory_max: limits::CONTENT_MEMORY_MAX }
+        Self {
+            bytes_max: limits::CONTENT_BYTES_MAX,
+            memory_max: limits::CONTENT_MEMORY_MAX,
+            all_memory_max: limits::CONTENTS_MEMORY_MAX,
+            all_files_max: limits::CONTENT_FILES_MAX,
+            held: Arc::default(),
+        }
     }
 }
 
@@ -41,6 +62,8 @@ impl Default for CollectorOptions {
 pub enum CollectError {
     /// It exceeds [`CollectorOptions::bytes_max`].
     TooLarge,
+    /// All requests together have more than [`CollectorOptions::all_files_max`].
+    NoRoom,
     /// The temporary file cannot be written.
     Spool(io::Error),
 }
@@ -49,6 +72,8 @@ pub enum CollectError {
 #[derive(Debug)]
 pub struct Collector {
     held: Held,
+    /// Of the account that belongs to `held`.
+    share: Share,
     len: u64,
 }
 
@@ -68,7 +93,7 @@ impl Collector {
         // Room for what is announced, but an announcement alone costs a peer nothing: reserve a block at most.
         let room = usize::try_from(announced.unwrap_or(0)).unwrap_or(usize::MAX);
         let memory = BytesMut::with_capacity(room.min(options.memory_max).min(16 * 1024));
-        Ok(Self { held: Held::Memory(memory), len: 0 })
+        Ok(Self { held: Held::Memory(memory), share: Share::default(), len: 0 })
     }
 
     /// Adds a piece.
@@ -78,19 +103,35 @@ impl Collector {
         options: &CollectorOptions,
         spool: &mut dyn Spool,
     ) -> Result<(), CollectError> {
-        self.len += bytes.len() as u64;
+        let count = bytes.len() as u64;
+        self.len += count;
         if self.len > options.bytes_max {
             return Err(CollectError::TooLarge);
         }
+        let all = &options.held;
         match &mut self.held {
-            Held::Memory(memory) if memory.len() + bytes.len() <= options.memory_max => memory.extend_from_slice(bytes),
+            Held::Memory(memory)
+                if memory.len() + bytes.len() <= options.memory_max
+                    && self.share.grow(&all.memory, count, options.all_memory_max) =>
+            {
+                memory.extend_from_slice(bytes);
+            }
             Held::Memory(memory) => {
+                let mut share = Share::default();
+                if !share.grow(&all.files, self.len, options.all_files_max) {
+                    return Err(CollectError::NoRoom);
+                }
                 let mut file = spool.create().map_err(CollectError::Spool)?;
                 spool.append(&mut file, memory).map_err(CollectError::Spool)?;
                 spool.append(&mut file, bytes).map_err(CollectError::Spool)?;
-                self.held = Held::File(file);
+                (self.held, self.share) = (Held::File(file), share);
             }
-            Held::File(file) => spool.append(file, bytes).map_err(CollectError::Spool)?,
+            Held::File(file) => {
+                if !self.share.grow(&all.files, count, options.all_files_max) {
+                    return Err(CollectError::NoRoom);
+                }
+                spool.append(file, bytes).map_err(CollectError::Spool)?;
+            }
         }
         Ok(())
     }
@@ -98,12 +139,25 @@ impl Collector {
     /// The content, complete and ready to be read from its start.
     pub fn finish(self, spool: &mut dyn Spool) -> Result<Content, CollectError> {
         match self.held {
-            Held::Memory(memory) => Ok(Content::Memory(memory.freeze())),
+            Held::Memory(memory) if memory.is_empty() => Ok(Content::Memory(Bytes::new())),
+            Held::Memory(memory) => Ok(Content::Memory(Bytes::from_owner(Counted { memory, _share: self.share }))),
             Held::File(mut file) => {
                 spool.rewind(&mut file).map_err(CollectError::Spool)?;
-                Ok(Content::File { file, len: self.len })
+                Ok(Content::File { file, len: self.len, share: self.share })
             }
         }
+    }
+}
+
+/// Content in memory, which is counted while anybody has it.
+struct Counted {
+    memory: BytesMut,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory
     }
 }
 
@@ -137,14 +191,17 @@ mod tests {
         }
     }
 
-    const OPTIONS: CollectorOptions = CollectorOptions { bytes_max: 20, memory_max: 8 };
+    fn options() -> CollectorOptions {
+        CollectorOptions { bytes_max: 20, memory_max: 8, ..CollectorOptions::default() }
+    }
 
     fn collect(pieces: &[&'static str], fails: bool) -> (Result<Vec<u8>, CollectError>, usize) {
         let mut spool = TestSpool { created: 0, fails };
+        let options = options();
         let mut run = || {
-            let mut collector = Collector::new(None, &OPTIONS)?;
+            let mut collector = Collector::new(None, &options)?;
             for piece in pieces {
-                collector.push(&Bytes::from_static(piece.as_bytes()), &OPTIONS, &mut spool)?;
+                collector.push(&Bytes::from_static(piece.as_bytes()), &options, &mut spool)?;
             }
             let mut content = collector.finish(&mut spool)?;
             let mut all = vec![0; 64];
@@ -172,10 +229,42 @@ mod tests {
 
     #[test]
     fn too_much_is_refused_when_announced_and_when_it_comes() {
-        assert!(matches!(Collector::new(Some(21), &OPTIONS), Err(CollectError::TooLarge)));
-        assert!(Collector::new(Some(20), &OPTIONS).is_ok());
+        assert!(matches!(Collector::new(Some(21), &options()), Err(CollectError::TooLarge)));
+        assert!(Collector::new(Some(20), &options()).is_ok());
         let (content, _) = collect(&["0123456789", "01234567890"], false);
         assert!(matches!(content, Err(CollectError::TooLarge)));
+    }
+
+    #[test]
+    fn s26_s27_all_requests_together_are_bounded() {
+        let options = CollectorOptions { all_memory_max: 10, all_files_max: 12, ..options() };
+        let held =
+            |memory, files| assert_eq!((options.held.memory.bytes(), options.held.files.bytes()), (memory, files));
+        let mut spool = TestSpool { created: 0, fails: false };
+        let mut push = |collector: &mut Collector, piece: &'static str| {
+            collector.push(&Bytes::from_static(piece.as_bytes()), &options, &mut spool)
+        };
+        let [mut first, mut second, mut third] = [(); 3].map(|()| Collector::new(None, &options).unwrap());
+        push(&mut first, "12345678").unwrap();
+        held(8, 0);
+        // What does not fit into the memory that there is for all goes to a file.
+        push(&mut second, "123").unwrap();
+        push(&mut second, "456").unwrap();
+        held(8, 6);
+        push(&mut third, "12").unwrap();
+        held(10, 6);
+        assert!(matches!(push(&mut third, "34567"), Err(CollectError::NoRoom)));
+        held(10, 6);
+        drop(third);
+        assert!(matches!(push(&mut second, "7890123"), Err(CollectError::NoRoom)));
+        // It is counted until PHP is done with it.
+        let mut spool = TestSpool { created: 0, fails: false };
+        let (first, second) = (first.finish(&mut spool).unwrap(), second.finish(&mut spool).unwrap());
+        held(8, 6);
+        drop(first);
+        held(0, 6);
+        drop(second);
+        held(0, 0);
     }
 
     #[test]

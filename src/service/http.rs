@@ -58,6 +58,16 @@ pub struct Http {
     journal: Journal,
 }
 
+/// What a connection that is to end may wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until when a peer may send a request that has not sent anything yet.
+    pub until: Instant,
+    /// Whether that goes for a connection that has been used, too. Its peer is told with the response that it was the
+    /// last; where the connection were just closed, a request that is on its way would be lost.
+    pub for_idle: bool,
+}
+
 impl Http {
     /// A connection between `peer`'s two ends, known to its loop as `key`.
     pub fn new(protocol: Protocol, key: Key, peer: Peer) -> Self {
@@ -162,13 +172,18 @@ impl Http {
     }
 
     /// Lets the requests under way end, and no other begin. A peer that has opened the connection and sent nothing may be
-    /// about to: its first request may come until then.
-    pub fn drain(&mut self, inbox: &BytesMut, first_until: Instant) {
-        if self.has_begun || self.protocol.awaiting(inbox) != Awaiting::Request {
-            return self.protocol.drain(inbox);
+    /// about to. All that it has sent must lie in `inbox`.
+    pub fn drain(&mut self, inbox: &BytesMut, patience: Patience) {
+        match self.protocol.awaiting(inbox) {
+            // The peer is told, and what it sends until it hears of it is served.
+            _ if self.protocol.multiplexes() => self.protocol.drain(),
+            Awaiting::Request if patience.for_idle || !self.has_begun => {
+                self.drains_later = true;
+                self.timers.set(Timer::KeepAlive as usize, patience.until);
+            }
+            Awaiting::Head => self.drains_later = true,
+            _ => self.protocol.drain(),
         }
-        self.drains_later = true;
-        self.timers.set(Timer::KeepAlive as usize, first_until);
     }
 
     fn on_event(&mut self, event: Event, out: &mut SendQueue, cx: &mut Context<'_>) {
@@ -180,7 +195,7 @@ impl Http {
                 }
                 self.has_begun = true;
                 if std::mem::take(&mut self.drains_later) {
-                    self.protocol.drain(&BytesMut::new());
+                    self.protocol.drain();
                 }
                 self.on_request(id, request, out, cx);
             }

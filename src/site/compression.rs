@@ -2,6 +2,7 @@
 
 use crate::http::coding::Coding;
 use crate::http::encoder::Levels;
+use crate::http::headers::trim;
 
 /// Which content is sent in a coding, if the client accepts one.
 #[derive(Debug, Clone)]
@@ -62,6 +63,12 @@ impl Options {
         !media_type.eq_ignore_ascii_case(b"text/event-stream")
             && self.types.iter().any(|pattern| pattern.matches(media_type))
     }
+}
+
+/// Whether a value of `Cache-Control` asks everybody to leave the content as it is (RFC 9111 §5.2.2.6). That is meant
+/// for proxies; but who says it wants bytes to arrive as they are.
+pub fn forbids_transformation(cache_control: &[u8]) -> bool {
+    cache_control.split(|byte| *byte == b',').any(|directive| trim(directive).eq_ignore_ascii_case(b"no-transform"))
 }
 
 impl TypePattern {

@@ -98,6 +98,11 @@ impl Options {
         self.proxies.iter().any(|network| network.contains(address))
     }
 
+    /// Whether the PROXY protocol's header is believed of a peer: where the proxies are named, of those.
+    pub fn believes_announcements_of(&self, address: IpAddr) -> bool {
+        self.proxies.is_empty() || self.trusts(address)
+    }
+
     fn believe(&self, field: Field) -> bool {
         self.fields.contains(&field)
     }
@@ -214,7 +219,8 @@ fn parse_node(node: &[u8]) -> Option<SocketAddr> {
     };
     // A port may be obfuscated (RFC 7239 §6.2): then there is an address all the same.
     let port = port.and_then(|port| parse_port(port.as_bytes())).unwrap_or(0);
-    Some(SocketAddr::new(address.to_canonical(), port))
+    // Nobody is at an unspecified address; our own for the other end of a Unix socket is one.
+    Some(SocketAddr::new(address.to_canonical(), port)).filter(|node| !node.ip().is_unspecified())
 }
 
 fn parse_port(digits: &[u8]) -> Option<u16> {

@@ -4,7 +4,8 @@
 //! headers only names of letters, digits and hyphens are told, since an underscore or a dot would become the same
 //! variable as a hyphen; lines of one field are joined; `Proxy` is never told (httpoxy, CVE-2016-5385). So no name
 //! occurs twice and no value holds a NUL. The process's environment is not told. What PHP's core adds itself
-//! (`PHP_AUTH_*`, `REQUEST_TIME`, `argv`) is left to it.
+//! (`PHP_AUTH_*`, `REQUEST_TIME`, `argv`) is left to it. There is no `REMOTE_USER` (§4.1.11): it names a user whom the
+//! server has authenticated, and this one authenticates nobody.
 
 mod arena;
 mod host;

@@ -1,5 +1,8 @@
 //! A connection's surroundings in memory: files, scripts, time, and a peer that takes as much as it is told to.
 
+// Compiled into several test crates, and none uses all of it.
+#![allow(dead_code)]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,7 +18,7 @@ use ephpm::protocol::{Disposition, Protocol, StreamId};
 use ephpm::service::access_log::{AccessLog, Format};
 use ephpm::service::content::Spool;
 use ephpm::service::context::{Context, Exchanges, Options};
-use ephpm::service::http::Http;
+use ephpm::service::http::{Http, Patience};
 use ephpm::site::files::{Files, Kind, OpenError, OpenFile, Stored};
 use ephpm::site::router::{self, Router};
 use ephpm::site::server_vars::{ServerOptions, ServerVars, build};
@@ -144,7 +147,8 @@ impl Connection<'_> {
 
     /// Begins no further request.
     pub(crate) fn drain(&mut self) {
-        self.http.drain(&self.inbox, self.now + Duration::from_secs(2));
+        let until = self.now + Duration::from_secs(2);
+        self.http.drain(&self.inbox, Patience { until, for_idle: true });
         self.turn();
     }
 
@@ -256,6 +260,8 @@ const FILES: &[(&str, &str)] = &[
     ("/hand-over.php", ""),
     ("/fail.php", ""),
     ("/cut.php", ""),
+    ("/late.php", ""),
+    ("/cut-late.php", ""),
     ("/wait.php", ""),
     ("/vars.php", ""),
     ("/large.php", ""),
@@ -335,10 +341,14 @@ impl Dispatch for Php {
                 responder.write(&vec![b'x'; 200_000]).unwrap();
                 responder.complete();
             }
-            "/cut.php" => {
+            "/late.php" => responder.expiry().expire(),
+            "/cut.php" | "/cut-late.php" => {
                 responder.send_head(response);
                 responder.write(b"half").unwrap();
                 responder.flush().unwrap();
+                if name == "/cut-late.php" {
+                    responder.expiry().expire();
+                }
             }
             "/stream.php" => {
                 add("Content-Type", "text/plain");

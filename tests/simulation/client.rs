@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use ephpm::base::limits::{KEEP_ALIVE_TIMEOUT, WRITE_RATE_MIN, WRITE_TIMEOUT};
 use ephpm::http::method::Method;
+use ephpm::site::compression;
 
-use super::php::SimPhp;
+use super::php::{Record, STRONG_TAG, SimPhp};
 use super::plan::{Fault, Owed, Plan, Request};
 use super::random::Random;
 use super::reader::{Reader, Reply};
@@ -16,6 +17,9 @@ use super::socket::Wire;
 
 /// How long a client waits for `100 Continue`.
 const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What becomes of a script's tag when its content is encoded.
+const WEAK_TAG: &str = "W/\"tag\"";
 
 pub(crate) struct Client {
     pub(crate) plan: Plan,
@@ -286,6 +290,7 @@ impl Client {
             (200, Owed::Php) => {
                 let record = record.expect("PHP has answered");
                 assert_eq!(reply.id, Some(request.id), "in order");
+                verify_coding(request, reply, record);
                 if reply.is_complete && request.method != Method::Head {
                     let cut_to_fit = record.announced == Some(reply.received) && record.produced >= reply.received;
                     assert!(record.is_finished || cut_to_fit, "it has an end that PHP did not make: {record:?}");
@@ -308,6 +313,29 @@ impl Client {
             (code, Owed::Refusal(owed)) => assert_eq!(code, owed),
             (code, Owed::End(owed)) => assert!(code == owed && reply.closes, "{reply:?}, not {owed}"),
             (_, owed) => panic!("{reply:?}, not {owed:?}"),
+        }
+    }
+}
+
+/// Whether a response is in the coding that it should be in, and says so.
+fn verify_coding(request: &Request, reply: &Reply, record: &Record) {
+    if !record.is_encodable {
+        assert!(reply.coding.is_none() && !reply.varies && reply.tag.as_deref() != Some(WEAK_TAG), "{reply:?}");
+        return;
+    }
+    match reply.coding {
+        Some(_) => {
+            assert!(reply.coding == request.accepts && reply.varies && reply.tag.as_deref() == Some(WEAK_TAG));
+            let (content, is_whole) = reply.decode();
+            assert!(!is_whole || reply.is_complete || content.len() as u64 == record.produced, "{reply:?}");
+        }
+        None => {
+            assert_eq!(reply.tag.as_deref(), Some(STRONG_TAG));
+            let is_for_length = request.method == Method::Head && record.announced.is_none();
+            assert!(!is_for_length || request.accepts.is_none(), "HEAD is told what GET would be: {reply:?}");
+            // What is known to be short is sent as it is, to everybody.
+            let is_short = !reply.is_complete || reply.received < compression::Options::default().bytes_min;
+            assert!(is_short || request.accepts.is_none() && reply.varies, "{reply:?} of {request:?}");
         }
     }
 }

@@ -52,6 +52,7 @@ fn requests(input: &[u8]) -> Vec<Request> {
             end: at,
             expects_continue: false,
             closes: false,
+            accepts: None,
             is_10: false,
         };
         found.push(request);

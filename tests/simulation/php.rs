@@ -25,6 +25,8 @@ pub(crate) struct Record {
     pub(crate) is_finished: bool,
     /// PHP is done with it.
     pub(crate) is_over: bool,
+    /// The head lets the content be encoded.
+    pub(crate) is_encodable: bool,
 }
 
 impl Record {
@@ -75,7 +77,7 @@ pub(crate) struct Worker {
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Sleep(Duration),
-    Head { announced: Option<u64> },
+    Head { announced: Option<u64>, kind: &'static [(&'static str, &'static str)] },
     Write(usize),
     Flush,
     Finish,
@@ -83,14 +85,29 @@ enum Step {
     Die,
 }
 
-/// `len` bytes from `offset` on of the content that belongs to `id`.
+/// What heads say of the content. Only the first lets it be encoded.
+const KINDS: [&[(&str, &str)]; 4] = [
+    &[("Content-Type", "text/html; charset=UTF-8"), ("ETag", STRONG_TAG)],
+    &[],
+    &[("Content-Type", "text/html"), ("Cache-Control", "no-transform"), ("ETag", STRONG_TAG)],
+    &[("Content-Type", "text/event-stream")],
+];
+pub(crate) const STRONG_TAG: &str = "\"tag\"";
+
+/// `len` bytes from `offset` on of the content that belongs to `id`: noise, which no coding makes shorter, or what all
+/// of them do.
 pub(crate) fn pattern(id: u64, offset: u64, len: usize) -> &'static [u8] {
     static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut random = Random::new(0);
         (0..1 << 20).map(|_| random.below(256) as u8).collect()
     });
+    static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut random = Random::new(1);
+        (0..1 << 16).flat_map(|_| b"<p>The quick brown fox</p>\n"[random.below(9)..].to_vec()).collect()
+    });
     let from = id as usize % 1000 * 7 + offset as usize;
-    &NOISE[from..from + len]
+    let all = if id.is_multiple_of(2) { &TEXT } else { &NOISE };
+    &all[from..from + len]
 }
 
 impl SimPhp {
@@ -171,12 +188,14 @@ impl Worker {
         let (mut aborted, record) = (false, &mut self.record);
         match step {
             Step::Sleep(time) => self.wakes_at = now + time,
-            Step::Head { announced } => {
+            Step::Head { announced, kind } => {
                 let mut response = Response::new(Status::OK);
                 response.headers.add("X-Request", self.id.to_string().as_bytes());
                 if let Some(announced) = announced {
                     response.headers.add("Content-Length", announced.to_string().as_bytes());
                 }
+                kind.iter().for_each(|(name, value)| response.headers.add(name, value.as_bytes()));
+                record.is_encodable = kind == KINDS[0];
                 self.responder.send_head(response);
                 record.has_head = true;
                 record.announced = announced;
@@ -225,7 +244,8 @@ fn script(random: &mut Random) -> VecDeque<Step> {
         3 => Some(total / 2),
         _ => None,
     };
-    steps.push_back(Step::Head { announced });
+    let kind = random.pick(&[KINDS[0], KINDS[0], KINDS[0], KINDS[1], KINDS[2], KINDS[3]]);
+    steps.push_back(Step::Head { announced, kind });
     for size in sizes {
         steps.push_back(Step::Write(size));
         match random.below(16) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use ephpm::http::coding::Coding;
 use ephpm::http::method::Method;
 
 use super::php::pattern;
@@ -25,6 +26,8 @@ pub(crate) struct Request {
     pub(crate) expects_continue: bool,
     /// It announces that it is the last.
     pub(crate) closes: bool,
+    /// The content coding that it asks for.
+    pub(crate) accepts: Option<Coding>,
     /// It is HTTP/1.0: the end of content without a length is the end of the connection.
     pub(crate) is_10: bool,
 }
@@ -156,7 +159,9 @@ impl Plan {
         };
         let is_10 = random.one_in(10);
         let closes = (is_last && random.one_in(2)) || (is_10 && random.one_in(2));
-        let mut request = Request { id, method, owed, head_end: 0, end: 0, expects_continue: false, closes, is_10 };
+        let accepts = random.pick(&[None, Some(Coding::Zstd), Some(Coding::Br), Some(Coding::Gzip)]);
+        let (expects_continue, head_end, end) = (false, 0, 0);
+        let mut request = Request { id, method, owed, head_end, end, expects_continue, closes, accepts, is_10 };
         let (version, connection) = match (is_10, closes) {
             (true, true) => ("1.0", ""),
             (true, false) => ("1.0", "Connection: keep-alive\r\n"),
@@ -164,6 +169,9 @@ impl Plan {
             (false, false) => ("1.1", ""),
         };
         let mut head = format!("{} {target} HTTP/{version}\r\nHost: a\r\n{connection}", method.as_str());
+        if let Some(coding) = accepts {
+            head += &format!("Accept-Encoding: {}\r\n", coding.name());
+        }
         let mut content = Vec::new();
         if method == Method::Post {
             let len = random.pick(&[0, 1, 50, 3_000, 30_000, CONTENT_MAX as usize + 1]);

@@ -1,5 +1,7 @@
-//! Reads responses as a strict client does (RFC 9112 §6.3), however they are cut into pieces.
+//! Reads responses as a strict client does (RFC 9112 §6.3), however they are cut into pieces, and decodes their content.
 
+use ephpm::http::coding::Coding;
+use ephpm::http::encoder::decode_prefix;
 use ephpm::http::method::Method;
 
 use super::php::pattern;
@@ -24,9 +26,25 @@ pub(crate) struct Reply {
     pub(crate) id: Option<u64>,
     pub(crate) closes: bool,
     pub(crate) has_retry_after: bool,
-    /// Bytes of content.
+    /// Bytes of content; of a response in a coding they are known when it is complete.
     pub(crate) received: u64,
+    /// The coding that the content is in, what of it has come, and what else was said.
+    pub(crate) coding: Option<Coding>,
+    coded: Vec<u8>,
+    pub(crate) varies: bool,
+    pub(crate) tag: Option<String>,
     pub(crate) is_complete: bool,
+}
+
+impl Reply {
+    /// What has come of content in a coding, which must be what PHP wrote, and whether it has come to its end.
+    pub(crate) fn decode(&self) -> (Vec<u8>, bool) {
+        let Some(coding) = self.coding else { return (Vec::new(), false) };
+        let (content, is_whole) = decode_prefix(coding, &self.coded);
+        let id = self.id.expect("only PHP's content is encoded here");
+        assert!(content == *pattern(id, 0, content.len()), "the decoded response to request {id}");
+        (content, is_whole)
+    }
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +102,13 @@ impl Reader {
 
     fn complete(&mut self) {
         self.state = State::Head;
-        self.replies.last_mut().unwrap().is_complete = true;
+        let reply = self.replies.last_mut().unwrap();
+        reply.is_complete = true;
+        if !reply.coded.is_empty() {
+            let (content, is_whole) = reply.decode();
+            assert!(is_whole, "the coding has no end, but the response has");
+            reply.received = content.len() as u64;
+        }
     }
 
     /// Adds a line to what is pending; what follows it.
@@ -122,6 +146,10 @@ impl Reader {
     fn on_content(&mut self, rest: &[u8], left: u64) -> usize {
         let n = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let reply = self.replies.last_mut().unwrap();
+        if reply.coding.is_some() {
+            reply.coded.extend_from_slice(&rest[..n]);
+            return n;
+        }
         if let Some(id) = reply.id {
             let at = reply.received;
             assert!(rest[..n] == *pattern(id, at, n), "the response to request {id} at {at}");
@@ -155,6 +183,9 @@ impl Reader {
             id: all("X-Request").first().map(|id| id.parse().unwrap()),
             closes,
             has_retry_after: !all("Retry-After").is_empty(),
+            coding: all("Content-Encoding").first().map(|name| Coding::from_name(name.as_bytes()).unwrap()),
+            varies: all("Vary").contains(&"Accept-Encoding"),
+            tag: all("ETag").first().map(|tag| tag.to_string()),
             ..Reply::default()
         });
         self.state = match lengths.first().map(|length| length.parse().unwrap()) {

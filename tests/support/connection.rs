@@ -109,6 +109,12 @@ impl Connection {
     }
 }
 
+/// What a connection answers until the server closes it, as text.
+#[track_caller]
+pub(crate) fn answer(mut connection: Connection) -> String {
+    String::from_utf8(connection.read_to_end().expect("an answer")).expect("UTF-8")
+}
+
 /// A response of which the head is here and the content is still arriving.
 #[derive(Debug)]
 pub(crate) struct Incoming {

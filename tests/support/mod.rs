@@ -8,6 +8,7 @@
 // Compiled into each test crate by `mod support;`, and no crate uses all of it.
 #![allow(dead_code, unused_imports)]
 
+mod busy;
 mod client;
 mod connection;
 mod cookies;
@@ -19,11 +20,14 @@ mod message;
 pub(crate) mod png;
 mod server;
 mod temporary;
+mod wait;
 
+pub(crate) use busy::{WAITING, ask_at, busy};
 pub(crate) use client::Client;
-pub(crate) use connection::{Connection, Incoming};
+pub(crate) use connection::{Connection, Incoming, answer};
 pub(crate) use form::{Multipart, form_encode};
 pub(crate) use json::Json;
 pub(crate) use message::{Headers, Request, Response};
 pub(crate) use server::{Builder, Server, free_address};
-pub(crate) use temporary::{TemporaryDirectory, copy_tree};
+pub(crate) use temporary::{TemporaryDirectory, copy_tree, site};
+pub(crate) use wait::{wait_for, wait_for_text, wait_until};

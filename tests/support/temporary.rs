@@ -46,6 +46,15 @@ impl Drop for TemporaryDirectory {
     }
 }
 
+/// A document root with these files.
+pub(crate) fn site(files: &[(&str, &str)]) -> TemporaryDirectory {
+    let directory = TemporaryDirectory::new("site");
+    for (name, content) in files {
+        directory.write(name, content);
+    }
+    directory
+}
+
 /// Copies a directory with all it holds, except the entry at its top called `except`.
 pub(crate) fn copy_tree(from: &Path, to: &Path, except: &str) -> Result<()> {
     fs::create_dir_all(to)?;

@@ -36,9 +36,15 @@ pub fn close_inherited_files_on_exec() -> io::Result<()> {
     Ok(())
 }
 
-/// Has `command` leave these files open for the program that it starts. They must be open until then.
+/// The highest file descriptor that is looked at where the kernel cannot mark them all in one call.
+const DESCRIPTORS_MAX: RawFd = 1 << 20;
+
+/// Has `command` leave these files open for the program that it starts, and no other but the standard streams: what
+/// PHP opens for scripts is not closed on exec by itself, and a lock lives as long as any copy of its file. They must be
+/// open until then.
 pub fn leave_open(command: &mut Command, files: Vec<RawFd>) {
     let leave = move || {
+        close_all_on_exec();
         for file in &files {
             // SAFETY: no pointers are passed, and fcntl is async-signal-safe, as is all of this closure.
             check(unsafe { libc::fcntl(*file, libc::F_SETFD, 0) })?;
@@ -47,6 +53,30 @@ pub fn leave_open(command: &mut Command, files: Vec<RawFd>) {
     };
     // SAFETY: the closure neither allocates nor locks, so that it may run between fork and exec.
     unsafe { command.pre_exec(leave) };
+}
+
+/// Async-signal-safe.
+fn close_all_on_exec() {
+    let (first, last, flags) = (3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    // SAFETY: no pointers are passed.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) } == 0 {
+        return;
+    }
+    // Linux before 5.11, or a sandbox that does not know the call.
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit that outlives the call.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    for fd in 3..RawFd::try_from(limit.rlim_cur).unwrap_or(DESCRIPTORS_MAX).min(DESCRIPTORS_MAX) {
+        // SAFETY: no pointers are passed; what is not open is an error.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Asks a process to end (SIGTERM). One that has ended is none.
+pub fn terminate(pid: u32) {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return };
+    // SAFETY: no pointers are passed.
+    unsafe { libc::kill(pid, libc::SIGTERM) };
 }
 
 /// Takes over a pipe that the parent process has left open for this one under this number. Fails for anything else.

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::check;
@@ -31,7 +31,7 @@ pub enum Signal {
 
 /// In the order in which [`wait`] gives them when there are several.
 const ALL: [Signal; 6] =
-    [Signal::Stop, Signal::Upgraded, Signal::NotUpgraded, Signal::Reload, Signal::ReopenLogs, Signal::Upgrade];
+    [Signal::NotUpgraded, Signal::Stop, Signal::Upgraded, Signal::Reload, Signal::ReopenLogs, Signal::Upgrade];
 
 const HANDLED: [(libc::c_int, Signal); 6] = [
     (libc::SIGTERM, Signal::Stop),
@@ -46,11 +46,15 @@ const HANDLED: [(libc::c_int, Signal); 6] = [
 static PENDING: AtomicU32 = AtomicU32::new(0);
 /// The eventfd that ends a wait.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
+/// Somebody will wait for [`Signal::Stop`].
+static STOPS_IN_ORDER: AtomicBool = AtomicBool::new(false);
 /// The process that the handlers are for. A child of PHP has them too between `fork` and `exec`.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
 
 /// Installs the handlers, and unblocks whatever the parent process had blocked. A write to a peer that is gone is an
 /// error of the write (EPIPE) and nothing more. To be called before other threads start; a second call does nothing.
+///
+/// What asks the process to stop ends it at once until [`stop_in_order`] is called.
 pub fn install() -> io::Result<()> {
     if WAKE.load(Ordering::SeqCst) >= 0 {
         return Ok(());
@@ -70,6 +74,11 @@ pub fn install() -> io::Result<()> {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }
+}
+
+/// From here on [`Signal::Stop`] is waited for. Before, a process that hangs while it starts could not be stopped.
+pub fn stop_in_order() {
+    STOPS_IN_ORDER.store(true, Ordering::SeqCst);
 }
 
 fn handle(number: libc::c_int, handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
@@ -102,12 +111,12 @@ extern "C" fn take_note(number: libc::c_int) {
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
+        let signal = HANDLED.iter().find(|(handled, _)| *handled == number).map(|(_, signal)| *signal);
         if libc::getpid() == PROCESS.load(Ordering::SeqCst) {
-            for (handled, signal) in HANDLED {
-                if handled == number {
-                    raise(signal);
-                }
+            if signal == Some(Signal::Stop) && !STOPS_IN_ORDER.load(Ordering::SeqCst) {
+                libc::_exit(0);
             }
+            signal.into_iter().for_each(raise);
         } else {
             // A child that has not reached its `exec`: what ends the program that it is to become ends it too. The
             // signal is blocked while its handler runs, and so arrives when this returns.
@@ -164,6 +173,7 @@ mod tests {
     #[test]
     fn each_signal_is_given_once_and_stop_first() {
         install().unwrap();
+        stop_in_order();
         assert_eq!(wait(Some(Duration::ZERO)).unwrap(), None);
         // To this thread: the harness's own are not to be disturbed.
         for number in [libc::SIGUSR2, libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGPIPE] {

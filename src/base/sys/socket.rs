@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use super::check;
 
 /// The accept queue's length; the kernel lowers it to net.core.somaxconn.
-const BACKLOG: libc::c_int = 4096;
+pub const BACKLOG: i32 = 4096;
 
 /// Opens a listening socket, not blocking and closed on exec. With `share_port` (SO_REUSEPORT) several sockets may
 /// listen on one address and the kernel spreads the connections; without it a second listener fails loudly. An IPv6

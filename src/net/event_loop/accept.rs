@@ -17,7 +17,7 @@ use crate::base::slab::Key;
 use crate::base::sys::socket;
 use crate::http::message::Peer;
 use crate::net::admission::{Place, refuse};
-use crate::net::connection::Connection;
+use crate::net::connection::{Announcement, Connection};
 use crate::net::transport::Transport;
 use crate::protocol::Protocol;
 use crate::service::http::Http;
@@ -27,6 +27,9 @@ use crate::site::disk::Disk;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Idle connections that make room at once. Finding them takes a look at all, which is to be worth it.
 const EVICTED_MAX: usize = 32;
+
+/// An address has as many connections as it may have.
+struct Crowded;
 
 impl EventLoop {
     /// Whether connections may be waiting that we would take now.
@@ -87,8 +90,13 @@ impl EventLoop {
     /// Accepts everything that waits, as far as there are file descriptors.
     pub(super) fn accept_waiting(&mut self) {
         for index in 0..self.listeners.len() {
-            while let Ok((transport, peer)) = self.listeners[index].accept() {
-                self.take(index, transport, peer);
+            // A queue is no longer than this, and others may go on connecting for ever.
+            for _ in 0..socket::BACKLOG {
+                match self.listeners[index].accept() {
+                    Ok((transport, peer)) => self.take(index, transport, peer),
+                    Err(error) if socket::is_passing(&error) => {}
+                    Err(_) => break,
+                }
             }
         }
     }
@@ -121,40 +129,58 @@ impl EventLoop {
 
     fn take(&mut self, index: usize, transport: Transport, peer: Peer) {
         let proxy_protocol = self.listeners[index].proxy_protocol;
-        let place = match self.shared.options.connections_per_address_max {
-            max if max > 0 && !proxy_protocol && self.is_counted(peer.remote.ip()) => {
-                let Some(place) = self.shared.addresses.admit(peer.remote.ip(), max) else {
-                    log::debug!("{}: refused, since it has {max} connections", peer.remote.ip());
-                    return refuse(&transport);
-                };
-                Some(place)
-            }
-            _ => None,
-        };
+        // Whose connection a proxy brings, it has yet to tell.
+        let place = if proxy_protocol { Ok(None) } else { self.admit(peer.remote.ip()) };
+        let Ok(place) = place else { return refuse(&transport) };
         if let Err(error) = self.open(transport, peer, proxy_protocol, place) {
             log::warn!("cannot take a connection: {error}");
         }
     }
 
-    /// Whether an address is a client's: a proxy has as many connections as its clients need.
-    fn is_counted(&self, address: IpAddr) -> bool {
-        address != Peer::UNIX.ip() && !self.shared.options.http.forwarded.trusts(address)
+    /// Takes note of whom a proxy has announced, if there is room for another connection of theirs.
+    pub(super) fn admit_announced(&mut self, key: Key, client: IpAddr) {
+        let admitted = self.admit(client);
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if let Ok(place) = admitted {
+            slot.place = place;
+        } else {
+            refuse(slot.connection.transport());
+            self.slots.remove(key);
+        }
+    }
+
+    /// A place for a connection from this address, if its connections are counted.
+    fn admit(&self, address: IpAddr) -> Result<Option<Place>, Crowded> {
+        let max = self.shared.options.connections_per_address_max;
+        // A proxy has as many connections as its clients need.
+        let is_client = || address != Peer::UNIX.ip() && !self.shared.options.http.forwarded.trusts(address);
+        if max == 0 || !is_client() {
+            return Ok(None);
+        }
+        let place = self.shared.addresses.admit(address, max);
+        if place.is_none() {
+            log::debug!("{address}: refused, since it has {max} connections");
+        }
+        place.map(Some).ok_or(Crowded)
     }
 
     fn open(&mut self, transport: Transport, peer: Peer, proxy_protocol: bool, place: Option<Place>) -> io::Result<()> {
         let options = &self.shared.options;
-        let until = self.clock.now + options.http.head_timeout;
+        let announcement = proxy_protocol.then(|| Announcement {
+            until: self.clock.now + options.http.head_timeout,
+            is_believed: options.http.forwarded.believes_announcements_of(peer.remote.ip()),
+        });
         let key = self.slots.insert_with(|key| {
             let protocol = match &options.http2 {
                 Some(http2) => Protocol::either(options.http1, Arc::clone(http2)),
                 None => Protocol::http1(options.http1),
             };
             let http = Http::new(protocol, key, peer);
-            let connection = match proxy_protocol {
-                true => Connection::announced(transport, http, until),
-                false => Connection::new(transport, http),
+            let connection = match announcement {
+                Some(announcement) => Connection::announced(transport, http, announcement),
+                None => Connection::new(transport, http),
             };
-            Slot { connection, _place: place, scheduled: false, armed: None, entry: 0 }
+            Slot { connection, place }
         });
         let slot = self.slots.get_mut(key).expect("it was just inserted");
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -163,7 +189,7 @@ impl EventLoop {
             self.slots.remove(key);
             return Err(error);
         }
-        self.schedule(key);
+        self.slots.schedule(key);
         Ok(())
     }
 }

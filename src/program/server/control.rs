@@ -1,21 +1,17 @@
 //! What signals ask of a running server, on the main thread.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::drain::End;
 use super::loops::Loops;
 use super::notify::notify;
 use super::{Sockets, handover, reload};
+use crate::base::sys::process;
 use crate::base::sys::signal::{self, Signal};
 use crate::program::config::{Config, ConfigError};
-
-/// Why a server is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// It was told to, or has failed.
-    Stopped,
-    /// Another process serves in its place, with its sockets.
-    Replaced,
-}
+use crate::program::logger;
+use crate::program::slow_log::SlowLog;
 
 /// A running server's control.
 #[derive(Debug)]
@@ -24,6 +20,8 @@ pub(super) struct Control<R> {
     pub(super) config: Config,
     /// Reads the configuration again.
     pub(super) read: R,
+    /// What is to be opened again with the other logs.
+    pub(super) slow_log: Option<Arc<SlowLog>>,
     /// What a successor is started from.
     pub(super) program: PathBuf,
     /// The process that is starting to take this one's place.
@@ -33,11 +31,24 @@ pub(super) struct Control<R> {
 impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
     /// Does what signals ask for until the server is to end.
     pub(super) fn run(&mut self, loops: &Loops, sockets: &Sockets) -> End {
+        let end = self.obey(loops, sockets);
+        if let (End::Stopped, Some(pid)) = (end, self.successor) {
+            // Who stops the server does not want another.
+            log::info!("process {pid} is to stop, too");
+            process::terminate(pid);
+        }
+        end
+    }
+
+    fn obey(&mut self, loops: &Loops, sockets: &Sockets) -> End {
         loop {
             match signal::wait(None) {
                 Ok(Some(Signal::Stop)) => return End::Stopped,
                 Ok(Some(Signal::Reload)) => self.reload(loops),
-                Ok(Some(Signal::ReopenLogs)) => loops.reopen_logs(),
+                Ok(Some(Signal::ReopenLogs)) => {
+                    loops.reopen_logs();
+                    self.slow_log.iter().for_each(|log| log.reopen());
+                }
                 Ok(Some(Signal::Upgrade)) => self.upgrade(sockets),
                 Ok(Some(Signal::Upgraded)) => {
                     let pid = self.successor.unwrap_or_default();
@@ -62,6 +73,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
         };
         match loops.replace(&new) {
             Ok(()) => {
+                logger::configure(new.logging.level, new.logging.format);
                 self.config = new;
                 log::info!("the configuration has been read again");
             }

@@ -79,8 +79,20 @@ impl Given {
             log::warn!("cannot tell the process that this one replaces: {error}");
         }
         for Passed { socket, name } in self.sockets {
-            let what = socket.address().map(|address| address.to_string()).or(name).unwrap_or_default();
+            let (address, path) = (socket.address(), socket.path());
+            let what = match (&name, address, &path) {
+                (Some(name), ..) => name.clone(),
+                (_, Some(address), _) => address.to_string(),
+                (_, _, Some(path)) => path.display().to_string(),
+                (None, None, None) => String::new(),
+            };
             log::warn!("a listening socket was passed that no server.listen names: {what}");
+            // A predecessor has made it, who leaves it to this process.
+            if let (Some(path), None) = (path, name)
+                && let Err(error) = std::fs::remove_file(&path)
+            {
+                log::debug!("cannot remove {}: {error}", path.display());
+            }
         }
     }
 }
@@ -110,6 +122,7 @@ pub(super) fn start_successor(program: &Path, sockets: &[(RawFd, Option<&str>)])
         }
         signal::raise(Signal::NotUpgraded);
     };
-    thread::Builder::new().name("successor".to_owned()).spawn(wait)?;
-    Ok(pid)
+    let watched = thread::Builder::new().name("successor".to_owned()).spawn(wait);
+    // Nobody would hear of it.
+    watched.map(|_| pid).inspect_err(|_| process::terminate(pid))
 }

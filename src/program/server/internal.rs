@@ -25,7 +25,7 @@ pub(super) struct Internal {
 impl Internal {
     /// Starts it.
     pub(super) fn start(config: &Config, listeners: &Listeners, health: &Arc<Health>) -> io::Result<Self> {
-        let mut options = options::loop_options(config);
+        let mut options = options::loop_options(config, Arc::default());
         options.http.health = Some(Arc::clone(health));
         options.connections_max = CONNECTIONS_MAX;
         options.connections_per_address_max = 0;

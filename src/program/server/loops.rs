@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::drain::{Drain, End};
 use super::options;
 use crate::base::sys::signal::{self, Signal};
 use crate::exchange::Dispatch;
@@ -13,10 +14,8 @@ use crate::net::event_loop::{Disks, EventLoop, Remote, Shared};
 use crate::net::listener::Entrance;
 use crate::program::access_log::AccessLogWriter;
 use crate::program::config::Config;
+use crate::service::content::AllHeld;
 use crate::service::health::Pulse;
-
-/// How often a drain looks whether it is over, or whether it has been told to hurry.
-const DRAIN_POLL: Duration = Duration::from_millis(20);
 
 /// The running event loops.
 pub(super) struct Loops {
@@ -25,6 +24,7 @@ pub(super) struct Loops {
     threads: Vec<JoinHandle<io::Result<()>>>,
     dispatch: Arc<dyn Dispatch>,
     addresses: Arc<Addresses>,
+    held: Arc<AllHeld>,
     access_log: Option<AccessLogWriter>,
 }
 
@@ -37,12 +37,13 @@ impl Loops {
         access_log: Option<AccessLogWriter>,
     ) -> io::Result<Self> {
         let (remotes, pulses, threads) = (Vec::new(), Vec::new(), Vec::new());
-        let mut loops = Self { remotes, pulses, threads, dispatch, addresses: Arc::default(), access_log };
+        let (addresses, held) = Default::default();
+        let mut loops = Self { remotes, pulses, threads, dispatch, addresses, held, access_log };
         let shared = Arc::new(loops.shared(config));
         for (number, entrances) in entrances.into_iter().enumerate() {
             let disks = options::disks(config);
             if let Err(error) = disks.and_then(|disks| loops.spawn(number, entrances, disks, Arc::clone(&shared))) {
-                loops.stop(Instant::now());
+                loops.stop(&mut Drain::within(Duration::ZERO), End::Stopped);
                 return Err(error);
             }
         }
@@ -51,7 +52,7 @@ impl Loops {
 
     fn shared(&self, config: &Config) -> Shared {
         Shared {
-            options: options::loop_options(config),
+            options: options::loop_options(config, Arc::clone(&self.held)),
             router: options::router(config),
             dispatch: Arc::clone(&self.dispatch),
             addresses: Arc::clone(&self.addresses),
@@ -98,17 +99,16 @@ impl Loops {
         Ok(())
     }
 
-    /// Lets requests under way end until `deadline`, or until a second signal, and then ends the loops. False if one of
-    /// them has failed, now or before.
-    pub(super) fn stop(self, deadline: Instant) -> bool {
-        self.remotes.iter().for_each(Remote::drain);
-        while !self.threads.iter().all(JoinHandle::is_finished) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || matches!(signal::wait(Some(left.min(DRAIN_POLL))), Ok(Some(Signal::Stop))) {
-                log::warn!("cutting the connections that are left");
-                self.remotes.iter().for_each(Remote::stop);
-                break;
-            }
+    /// Lets requests under way end while `drain` has time, and then ends the loops. False if one of them has failed, now
+    /// or before.
+    pub(super) fn stop(self, drain: &mut Drain, end: End) -> bool {
+        self.remotes.iter().for_each(match end {
+            End::Stopped => Remote::drain,
+            End::Replaced => Remote::leave,
+        });
+        if !drain.wait(|| self.threads.iter().all(JoinHandle::is_finished), || self.reopen_logs()) {
+            log::warn!("cutting the connections that are left");
+            self.remotes.iter().for_each(Remote::stop);
         }
         let mut well = true;
         for thread in self.threads {

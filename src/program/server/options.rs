@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::base::limits;
 use crate::base::pace::Pace;
 use crate::base::sys::process;
 use crate::http::encoder::Levels;
@@ -13,7 +14,7 @@ use crate::http2::Http2Options;
 use crate::net::event_loop::{self, Disks};
 use crate::program::config::{self, Config};
 use crate::service;
-use crate::service::content::CollectorOptions;
+use crate::service::content::{AllHeld, CollectorOptions};
 use crate::site::compression;
 use crate::site::disk::{self, Disk};
 use crate::site::error_page::ErrorPages;
@@ -33,8 +34,8 @@ pub(super) fn router(config: &Config) -> Router {
     })
 }
 
-/// Bounds and timeouts of the event loops, and the operator's wishes.
-pub(super) fn loop_options(config: &Config) -> event_loop::Options {
+/// Bounds and timeouts of the event loops, and the operator's wishes. Request content is counted in `held`.
+pub(super) fn loop_options(config: &Config, held: Arc<AllHeld>) -> event_loop::Options {
     let server = &config.server;
     let compression = Arc::new(compression_options(config));
     event_loop::Options {
@@ -50,7 +51,13 @@ pub(super) fn loop_options(config: &Config) -> event_loop::Options {
             },
             error_pages: ErrorPages { pages: server.error_pages.clone() },
             internal_files: internal_files(config),
-            content: CollectorOptions { bytes_max: server.content_bytes_max, memory_max: server.content_memory_max },
+            content: CollectorOptions {
+                bytes_max: server.content_bytes_max,
+                memory_max: server.content_memory_max,
+                all_memory_max: limits::CONTENTS_MEMORY_MAX.max(16 * server.content_memory_max as u64),
+                all_files_max: server.content_files_max,
+                held,
+            },
             queue_timeout: server.queue_timeout,
             head_timeout: server.head_timeout,
             content_pace: Pace { timeout: server.content_timeout, rate_min: server.content_rate_min },

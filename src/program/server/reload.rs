@@ -3,7 +3,6 @@
 //! A configuration that is wrong changes nothing. Sockets, threads and PHP belong to the process for life.
 
 use super::super::config::{Config, KEYS, Key};
-use super::super::logger;
 use super::super::php_ini::php_ini;
 
 /// Settings that are used once, at the start; a name that ends in a dot is that of a section.
@@ -12,6 +11,7 @@ const AT_THE_START: &[&str] = &[
     "server.workers",
     "server.event_loops",
     "server.queue_max",
+    "server.server_software",
     "access_log.",
     "php.",
     "process.",
@@ -30,7 +30,6 @@ pub(super) fn merge(old: &Config, mut new: Config) -> Config {
     if php_ini(old) != php_ini(&new) {
         log::warn!("PHP's settings that follow from the changed ones stay as they are until a restart");
     }
-    logger::configure(new.logging.level, new.logging.format);
     new
 }
 

@@ -97,8 +97,11 @@ impl Http {
         }
         // A request that comes at the last moment is served.
         let is_idle = self.timers.take_expired(Timer::KeepAlive as usize, cx.now) && self.protocol.is_idle(inbox);
+        if is_idle && self.drains_later {
+            self.protocol.drain();
+        }
         let late = [Timer::Head, Timer::Content].map(|timer| self.timers.take_expired(timer as usize, cx.now));
-        if (is_idle || late.contains(&true))
+        if ((is_idle && !self.drains_later) || late.contains(&true))
             && let Some(event) = self.protocol.expire(inbox)
         {
             self.on_event(event, out, cx);

@@ -11,6 +11,7 @@ use crate::http::message::{Request, Response};
 use crate::http::status::Status;
 use crate::service::context::Context;
 use crate::service::reply::Reply;
+use crate::site::compression::forbids_transformation;
 use crate::site::internal_files::{self, Handover};
 use crate::site::static_files;
 
@@ -35,7 +36,10 @@ impl Http {
             let request = request.map(|request| *request);
             return self.refuse(reply, Refusal::new(Status::NOT_FOUND), request, out, cx);
         };
-        let request = retrieving(*request.expect("it was kept, since there are directories"));
+        let mut request = retrieving(*request.expect("it was kept, since there are directories"));
+        if response.headers.get_all("Cache-Control").any(forbids_transformation) {
+            request.headers.remove("Accept-Encoding");
+        }
         let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
         match static_files::answer(&request, &path, cx.internal.root(index), &cx.options.files, seconds) {
             Ok(mut answer) => {

@@ -120,6 +120,10 @@ impl Http {
     ) {
         let status = match error {
             CollectError::TooLarge => Status::CONTENT_TOO_LARGE,
+            CollectError::NoRoom => {
+                log::warn!("{}: no room for its content (server.content_files_max)", reply.peer.remote);
+                Status::SERVICE_UNAVAILABLE
+            }
             CollectError::Spool(error) => {
                 log::error!("cannot buffer request content in a temporary file: {error}");
                 Status::INTERNAL_SERVER_ERROR

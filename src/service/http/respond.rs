@@ -103,9 +103,13 @@ impl Http {
                     (compression.write(bytes), false)
                 }
                 Pull::End => (compression.finish(), true),
-                Pull::Failed => {
+                pull @ (Pull::Failed | Pull::Expired) => {
                     let stream = self.streams.swap_remove(index);
-                    self.on_failure(stream, out, cx);
+                    let status = match pull {
+                        Pull::Expired => Status::GATEWAY_TIMEOUT,
+                        _ => Status::INTERNAL_SERVER_ERROR,
+                    };
+                    self.on_failure(stream, status, out, cx);
                     return Pulled::Over;
                 }
             };
@@ -134,8 +138,8 @@ impl Http {
         has_room
     }
 
-    /// PHP has not completed its response.
-    fn on_failure(&mut self, stream: Stream, out: &mut SendQueue, cx: &mut Context<'_>) {
+    /// PHP has not completed its response; `status` is what that means if it has not begun.
+    fn on_failure(&mut self, stream: Stream, status: Status, out: &mut SendQueue, cx: &mut Context<'_>) {
         match stream {
             Stream { reply, state: State::Php { head: Head::Sent, compression, .. }, .. }
                 if !compression.holds_head() =>
@@ -148,7 +152,7 @@ impl Http {
                 self.refuse_plainly(reply, refusal, out, cx);
             }
             Stream { reply, .. } => {
-                self.refuse(reply, Refusal::new(Status::INTERNAL_SERVER_ERROR), None, out, cx);
+                self.refuse(reply, Refusal::new(status), None, out, cx);
             }
         }
     }

@@ -12,7 +12,7 @@ use super::load::{self, is_settled};
 use crate::base::sys::file::{Directory, FileStatus, FileType};
 use crate::http::coding::{Coding, Codings};
 use crate::http::encoder::Encoder;
-use crate::site::compression::Options;
+use crate::site::compression::{Options, forbids_transformation};
 use crate::site::file_cache::{Cached, FileCache, Limits};
 use crate::site::files::{Offer, OpenFile};
 
@@ -93,6 +93,9 @@ impl CodedFiles {
         }
         if !codings.is_empty() {
             return Offer { codings, is_made: false };
+        }
+        if metadata.cache_control.as_ref().is_some_and(|value| forbids_transformation(value.as_bytes())) {
+            return Offer::default();
         }
         let bytes_max = options.file_bytes_max.min(options.cache_bytes as u64 / 2);
         if options.enabled && (options.bytes_min..=bytes_max).contains(&metadata.len) {

@@ -198,13 +198,7 @@ mod tests {
 
     #[test]
     fn ranges_hold_their_properties() {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move |below: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 16) as usize % below
-        };
+        let mut random = super::super::random(0x9e37_79b9_7f4a_7c15);
         for _ in 0..20_000 {
             let mut data = b"Range: bytes=".to_vec();
             for _ in 0..random(24) {

@@ -236,3 +236,17 @@ fn rules_for_caches_hold_for_all_codings() {
     }
     assert_eq!(disk.open(b"/b.js").unwrap().metadata().cache_control, None);
 }
+
+#[test]
+fn rule_62_what_is_not_to_be_transformed_is_not() {
+    let site = Site::new();
+    for name in ["a.css", "b.css", "b.css.gz", "c.css"] {
+        site.write(name, &text(2000), 0);
+    }
+    let rule = |pattern, value| CacheRule::new(pattern, value).unwrap();
+    let rules = vec![rule("c.css", "public, transform"), rule("*.css", "public, No-Transform")];
+    let (mut disk, _) = site.disk_with(Options { cache_rules: Arc::new(rules.into()), ..Options::default() });
+    assert_eq!(offer(&mut disk, "/a.css"), Offer::default());
+    assert_eq!(offer(&mut disk, "/b.css").codings, only(Coding::Gzip), "that was made by whoever put it there");
+    assert_eq!(offer(&mut disk, "/c.css").codings, all());
+}

@@ -1,0 +1,47 @@
+//! How a server ends, and the time that it takes for it: until a deadline, or until it is told a second time to stop.
+
+use std::time::{Duration, Instant};
+
+use crate::base::sys::signal::{self, Signal};
+
+/// How often what is waited for is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Why a server is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was told to, or has failed.
+    Stopped,
+    /// Another process serves in its place, with its sockets.
+    Replaced,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Drain {
+    deadline: Instant,
+}
+
+impl Drain {
+    /// It may take so long from now.
+    pub(super) fn within(timeout: Duration) -> Self {
+        Self { deadline: Instant::now() + timeout }
+    }
+
+    /// Waits until `is_over`; false when there is no time left for it. Meanwhile log files are opened again when a signal
+    /// asks for that.
+    pub(super) fn wait(&mut self, is_over: impl Fn() -> bool, reopen_logs: impl Fn()) -> bool {
+        while !is_over() {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            match signal::wait(Some(left.min(POLL))) {
+                Ok(Some(Signal::Stop)) => self.deadline = Instant::now(),
+                Ok(Some(Signal::ReopenLogs)) => reopen_logs(),
+                _ => {}
+            }
+        }
+        true
+    }
+}
