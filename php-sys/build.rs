@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 13] = [
+const SHIM: [&str; 15] = [
     "children.c",
     "environment.c",
     "isolation.c",
     "layout.c",
     "module.c",
+    "opcache.c",
+    "pid.c",
     "process.c",
     "request.c",
     "runtime.c",
@@ -24,9 +26,9 @@ const SHIM: [&str; 13] = [
     "watch.c",
 ];
 
-/// Functions of PHP (`timer.c`, `stream.c`) and of libc (`children.c`, `environment.c`, `process.c`) that the shim
+/// Functions of PHP (`timer.c`, `stream.c`, `opcache.c`) and of libc (`children.c`, `environment.c`, `process.c`) that the shim
 /// exchanges for its own, where they are called.
-const WRAPPED: [&str; 11] = [
+const WRAPPED: [&str; 13] = [
     "pclose",
     "popen",
     "posix_spawn",
@@ -38,6 +40,8 @@ const WRAPPED: [&str; 11] = [
     "zend_max_execution_timer_init",
     "zend_max_execution_timer_shutdown",
     "_php_stream_mmap_range",
+    "zend_accel_error",
+    "zend_accel_error_noreturn",
 ];
 
 /// What `libphp/build` listens to.

@@ -21,12 +21,15 @@
 mod alarm;
 mod arrivals;
 mod attachment;
+mod gate;
 mod info;
+mod opcache;
 mod pool;
 mod recycling;
 mod request;
 mod request_limit;
 mod response;
+mod restart;
 mod runtime;
 mod sapi;
 mod scoreboard;

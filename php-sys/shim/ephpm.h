@@ -148,6 +148,8 @@ typedef enum ephpm_startup_result {
 	EPHPM_STARTUP_TSRM_FAILED = 2,
 	/** PHP, or one of its extensions, does not start. */
 	EPHPM_STARTUP_MODULE_FAILED = 3,
+	/** OPcache does not start, or not as the settings say, and they do not turn it off: ephpm_opcache_problem(). */
+	EPHPM_STARTUP_OPCACHE_FAILED = 4,
 } ephpm_startup_result;
 
 /** How ephpm_execute() ended. A script that fails ends with EPHPM_OK as well. */
@@ -199,6 +201,9 @@ typedef struct ephpm_info {
 	bool debug;
 	/** Whether OPcache caches scripts; known once PHP was started. */
 	bool opcache;
+	/** `opcache.force_restart_timeout` in seconds, known once PHP was started: how long OPcache waits to be emptied
+	 * before those who use it are ended; 0 for as long as it takes. */
+	int64_t force_restart_timeout;
 	/** Whether `set_timeout` is called. If not, the linker was not told so, and PHP's own timers are at work. */
 	bool set_timeout;
 } ephpm_info;
@@ -275,6 +280,38 @@ void ephpm_interrupt_clear(const ephpm_interrupt *interrupt);
 
 /** What PHP holds for the calling thread, which must be attached. */
 ephpm_memory ephpm_thread_memory(void);
+
+/** Why OPcache wants to empty its memory ("restart"). */
+typedef enum ephpm_restart {
+	/** It does not. */
+	EPHPM_RESTART_NONE = 0,
+	/** There is none left, and much of it holds what is no longer used. */
+	EPHPM_RESTART_OUT_OF_MEMORY = 1,
+	/** There is no room for more files (`opcache.max_accelerated_files`). */
+	EPHPM_RESTART_HASH_OVERFLOW = 2,
+	/** A script has called `opcache_reset()`. */
+	EPHPM_RESTART_RESET = 3,
+	/** It has wanted to since before this thread's request. */
+	EPHPM_RESTART_SEEN = 4,
+} ephpm_restart;
+
+/**
+ * Whether OPcache wants to empty its memory, by what the calling thread has learnt since it asked last. Until it may,
+ * scripts are compiled for each request.
+ */
+ephpm_restart ephpm_opcache_take_restart(void);
+
+/** Why OPcache has wanted to the last time, whoever has learnt it. */
+ephpm_restart ephpm_opcache_last_reason(void);
+
+/**
+ * Lets OPcache empty its memory; false if it did not want to. On an attached thread between requests, and while no
+ * other thread is in ephpm_execute() or detaches after one that did not return EPHPM_OK. At no other time does it.
+ */
+bool ephpm_opcache_restart(void);
+
+/** What was wrong when ephpm_startup() returned EPHPM_STARTUP_OPCACHE_FAILED, or NULL. */
+const char *ephpm_opcache_problem(void);
 
 /** The size of a shared struct and of each of its fields, as the C compiler has it. For tests. */
 typedef struct ephpm_layout {

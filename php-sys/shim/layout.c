@@ -62,6 +62,7 @@ static const ephpm_layout layouts[] = {
 	FIELD(ephpm_info, zts),
 	FIELD(ephpm_info, debug),
 	FIELD(ephpm_info, opcache),
+	FIELD(ephpm_info, force_restart_timeout),
 	FIELD(ephpm_info, set_timeout),
 	STRUCT(ephpm_extension),
 	FIELD(ephpm_extension, name),
@@ -69,6 +70,7 @@ static const ephpm_layout layouts[] = {
 	STRUCT(ephpm_io),
 	STRUCT(ephpm_startup_result),
 	STRUCT(ephpm_outcome),
+	STRUCT(ephpm_restart),
 };
 
 const ephpm_layout *ephpm_layouts(size_t *len)

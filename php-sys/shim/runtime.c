@@ -25,6 +25,7 @@ ZEND_EXTERN_MODULE_GLOBALS(date)
 
 static const ephpm_options *startup_options;
 static bool opcache_enabled;
+static zend_long opcache_force_restart_timeout;
 
 /* PHP's hook for settings of the lowest rank; also the one moment between zend_startup(), which makes the list of
  * Zend extensions, and their start. A statically linked OPcache has nobody else to register it up to 8.4. */
@@ -81,43 +82,51 @@ static void forget_options(void)
 	sapi_module.executable_location = NULL;
 }
 
-static bool opcache_status_says_enabled(void)
+/* What OPcache says of itself. */
+enum opcache_state { OPCACHE_NOT_STARTED, OPCACHE_OFF, OPCACHE_ON };
+
+static enum opcache_state ask_opcache(void)
 {
 	zval function, status, argument;
-	bool enabled = false;
+	enum opcache_state state = OPCACHE_NOT_STARTED;
 
 	ZVAL_STRING(&function, "opcache_get_status");
 	ZVAL_FALSE(&argument);
 	ZVAL_UNDEF(&status);
 	if (call_user_function(NULL, NULL, &function, &status, 1, &argument) == SUCCESS && Z_TYPE(status) == IS_ARRAY) {
 		zval *flag = zend_hash_str_find(Z_ARRVAL(status), ZEND_STRL("opcache_enabled"));
-		enabled = flag && Z_TYPE_P(flag) == IS_TRUE;
+		state = flag && Z_TYPE_P(flag) == IS_TRUE ? OPCACHE_ON : OPCACHE_OFF;
 	}
 	zval_ptr_dtor(&status);
 	zval_ptr_dtor(&function);
-	return enabled;
+	return state;
 }
 
 /* OPcache that does not start is silent, and one that started may be switched off. So ask as a script would, in a
- * request of its own. */
+ * request of its own. False if it should have started. */
 static bool probe_opcache(void)
 {
-	volatile bool enabled = false;
+	volatile enum opcache_state state = OPCACHE_NOT_STARTED;
 
 	if (!zend_hash_str_exists(CG(function_table), ZEND_STRL("opcache_get_status"))) {
-		return false;
+		return true;
 	}
 	/* The functions are only for scripts below this directory, when it is set. */
 	SG(request_info).path_translated = INI_STR("opcache.restrict_api");
 	zend_first_try {
 		if (php_request_startup() == SUCCESS) {
 			SG(request_info).no_headers = true;
-			enabled = opcache_status_says_enabled();
+			state = ask_opcache();
 		}
 		php_request_shutdown(NULL);
 	} zend_end_try();
 	SG(request_info).path_translated = NULL;
-	return enabled;
+	opcache_enabled = state == OPCACHE_ON;
+	if (state == OPCACHE_NOT_STARTED && INI_BOOL("opcache.enable")) {
+		ephpm_opcache_did_not_start();
+		return false;
+	}
+	return true;
 }
 
 /* Only to interrupt: without a handler the signal would end the process. */
@@ -139,6 +148,7 @@ ephpm_startup_result ephpm_startup(const ephpm_sapi *sapi, const ephpm_options *
 {
 	sigset_t signal_mask;
 	zend_result started;
+	bool opcache_is_well;
 
 	if (options->ini_path && access(options->ini_path, R_OK) != 0) {
 		return EPHPM_STARTUP_INI_UNREADABLE;
@@ -156,23 +166,29 @@ ephpm_startup_result ephpm_startup(const ephpm_sapi *sapi, const ephpm_options *
 	if (!ephpm_isolation_startup(options)) {
 		return EPHPM_STARTUP_TSRM_FAILED;
 	}
-	started = ephpm_sapi_module.startup(&ephpm_sapi_module);
+	started = ephpm_opcache_startup();
 	sapi_module.name = ephpm_sapi_module.name;
 	forget_options();
 	if (started != SUCCESS) {
-		return EPHPM_STARTUP_MODULE_FAILED;
+		return ephpm_opcache_problem() ? EPHPM_STARTUP_OPCACHE_FAILED : EPHPM_STARTUP_MODULE_FAILED;
 	}
 	install_interrupt_handler();
 	ephpm_timer_startup();
 	/* A request unblocks SIGRTMIN for PHP's timers; threads that this one starts should not inherit that. */
 	pthread_sigmask(SIG_SETMASK, NULL, &signal_mask);
-	opcache_enabled = probe_opcache();
+	opcache_is_well = probe_opcache();
 	pthread_sigmask(SIG_SETMASK, &signal_mask, NULL);
+	if (!opcache_is_well || !ephpm_opcache_guard()) {
+		return EPHPM_STARTUP_OPCACHE_FAILED;
+	}
+	opcache_force_restart_timeout = INI_INT("opcache.force_restart_timeout");
+	ephpm_pid_startup();
 	return EPHPM_STARTUP_OK;
 }
 
 void ephpm_shutdown(void)
 {
+	ephpm_opcache_unguard();
 	php_module_shutdown();
 	sapi_shutdown();
 #ifdef ZTS
@@ -191,6 +207,7 @@ ephpm_info ephpm_describe(void)
 #endif
 		.debug = ZEND_DEBUG,
 		.opcache = opcache_enabled,
+		.force_restart_timeout = opcache_force_restart_timeout,
 		.set_timeout = ephpm_timer_is_ours(),
 	};
 	return info;
@@ -247,6 +264,7 @@ void ephpm_thread_detach(void)
 {
 	ephpm_isolation_detach();
 	ephpm_watch_detach();
+	ephpm_opcache_detach();
 #ifdef ZTS
 	ts_free_thread();
 #endif

@@ -109,4 +109,18 @@ void ephpm_watch_note_memory(void);
 /* runtime.c: breaks a system call in which the thread blocks. */
 void ephpm_interrupt_signal(const ephpm_interrupt *interrupt);
 
+/* opcache.c. Starts PHP's modules; FAILURE with an ephpm_opcache_problem() when OPcache does not start. */
+zend_result ephpm_opcache_startup(void);
+/* OPcache is wanted, and a script has found that it is not there. */
+void ephpm_opcache_did_not_start(void);
+/* Between these two OPcache restarts only by ephpm_opcache_restart(). On the thread that starts PHP, alone. False if
+ * that cannot be, with an ephpm_opcache_problem(). */
+bool ephpm_opcache_guard(void);
+void ephpm_opcache_unguard(void);
+/* Comes before PHP forgets the thread. */
+void ephpm_opcache_detach(void);
+
+/* pid.c */
+void ephpm_pid_startup(void);
+
 #endif

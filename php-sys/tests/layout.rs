@@ -61,12 +61,14 @@ fn structs_are_laid_out_as_in_c() {
         ephpm_memory { peak: usize, held: usize }
         ephpm_info {
             version: Text, zend_version: Text, version_id: u32, zts: bool, debug: bool, opcache: bool,
+            force_restart_timeout: i64,
             set_timeout: bool,
         }
         ephpm_extension { name: Text, version: Text }
         ephpm_io {}
         ephpm_startup_result {}
         ephpm_outcome {}
+        ephpm_restart {}
     };
     assert_eq!(in_rust, in_c());
 }

@@ -111,3 +111,14 @@ const _: () = assert!(RESPONSE_BUFFER_LOW < RESPONSE_BUFFER_HIGH);
 const _: () = assert!(OUTPUT_BLOCK_BYTES <= RESPONSE_BUFFER_HIGH);
 const _: () = assert!(STREAM_SEND_LOW < STREAM_SEND_HIGH);
 const _: () = assert!(SEND_QUEUE_HIGH >= OUTPUT_BLOCK_BYTES as u64);
+
+/// How long requests are held so that OPcache can restart, the first time: longer than most scripts run.
+pub const OPCACHE_PAUSE_FIRST: Duration = Duration::from_secs(2);
+/// It doubles each time that it was not long enough, up to this: less than requests may wait in the queue.
+pub const OPCACHE_PAUSE_LIMIT: Duration = Duration::from_secs(16);
+/// After requests were held they run for so many times as long, whoever calls `opcache_reset()` how often.
+pub const OPCACHE_PAUSE_SHARE: u32 = 10;
+/// The shortest time between two restarts. Until the second, scripts are compiled for each request.
+pub const OPCACHE_RESTART_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two interrupts of scripts that OPcache has waited for long enough: their shutdown functions get so long.
+pub const OPCACHE_INTERRUPT_INTERVAL: Duration = Duration::from_secs(5);

@@ -13,6 +13,7 @@ use super::alarm::Alarm;
 use super::arrivals::Arrivals;
 use super::attachment::Attachment;
 use super::info::Info;
+use super::opcache::Opcache;
 use super::recycling::Recycling;
 use super::request::RequestArena;
 use super::runtime::Php;
@@ -91,6 +92,7 @@ struct Shared {
     seats: Seats,
     watch: Arc<Watch>,
     recycling: Recycling,
+    opcache: Opcache,
     /// When the full queue was last searched for requests that nobody waits for.
     purged_at: Mutex<Option<Instant>>,
     threads: Mutex<Threads>,
@@ -141,6 +143,7 @@ impl Pool {
             watch,
             // Without thread safety there is nothing to leave.
             recycling: Recycling::new(if info.zts { options.max_requests } else { 0 }),
+            opcache: Opcache::new(threads(options)),
             purged_at: Mutex::new(None),
             threads: Mutex::default(),
             ended: Condvar::new(),
@@ -172,6 +175,11 @@ impl Pool {
     /// How many threads there are.
     pub fn threads(&self) -> usize {
         self.shared.seats.len()
+    }
+
+    /// How often OPcache has restarted.
+    pub fn opcache_restarts(&self) -> u64 {
+        self.shared.opcache.restarts()
     }
 
     /// Drops the requests that wait, and takes no others. Scripts run on.
@@ -250,6 +258,7 @@ impl Shared {
     fn work(&self, slot: &Arc<Slot>) {
         let consumer = Consumer::new();
         let mut arena = RequestArena::default();
+        let seat = self.opcache.sit_down(slot);
         let mut leave = None;
         for life in 0.. {
             slot.enter(Instant::now(), ThreadState::Starting);
@@ -259,10 +268,14 @@ impl Shared {
             }
             slot.enter(Instant::now(), ThreadState::Waiting);
             let limit = self.recycling.limit(slot.number(), life);
-            let why = self.serve(slot, limit, &consumer, &attachment, &mut arena);
+            let why = self.serve(slot, seat, limit, &consumer, &attachment, &mut arena);
             let ends = matches!(why, Leave::Closed | Leave::Lost);
             slot.enter(Instant::now(), if ends { ThreadState::Stopping } else { ThreadState::Restarting });
             drop(attachment);
+            self.opcache.abandon(seat);
+            if ends {
+                self.opcache.get_up(seat);
+            }
             self.account(why, slot);
             if ends {
                 return;
@@ -271,10 +284,12 @@ impl Shared {
         }
     }
 
-    /// Serves requests until there is a reason to leave PHP.
+    /// Serves requests until there is a reason to leave PHP. The thread may not have left OPcache then: what it detaches
+    /// from may still point there.
     fn serve(
         &self,
         slot: &Slot,
+        seat: usize,
         limit: Option<u64>,
         consumer: &Consumer,
         attachment: &Attachment,
@@ -287,8 +302,10 @@ impl Shared {
             }
             let Some(mut responder) = self.queue.pop(consumer) else { return Leave::Closed };
             self.arrivals.pop();
+            self.opcache.enter(seat, attachment);
             if !responder.start() {
                 // Nobody waits for it any more.
+                self.opcache.leave(seat, attachment);
                 continue;
             }
             slot.begin(Instant::now(), &told(&responder), || responder.expiry());
@@ -301,6 +318,7 @@ impl Shared {
             if health == Health::Unhealthy {
                 return Leave::Unhealthy;
             }
+            self.opcache.leave(seat, attachment);
         }
     }
 

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 use php_sys::{
-    ephpm_extension, ephpm_extensions, ephpm_options, ephpm_shutdown, ephpm_startup, ephpm_startup_result, ephpm_str,
-    ephpm_var,
+    ephpm_extension, ephpm_extensions, ephpm_opcache_problem, ephpm_options, ephpm_shutdown, ephpm_startup,
+    ephpm_startup_result, ephpm_str, ephpm_var,
 };
 
 use super::attachment::{Engine, engine};
@@ -50,6 +50,8 @@ pub enum StartError {
     Nul(&'static str),
     /// The php.ini cannot be read.
     IniFile(PathBuf),
+    /// OPcache does not start, or not as its settings say, for this reason.
+    Opcache(String),
     /// PHP has said why in the log, if it could.
     Engine(&'static str),
 }
@@ -90,6 +92,10 @@ impl Php {
                 StartError::IniFile(options.ini_file.clone().unwrap_or_default())
             }
             ephpm_startup_result::EPHPM_STARTUP_TSRM_FAILED => StartError::Engine("there is no memory for its threads"),
+            ephpm_startup_result::EPHPM_STARTUP_OPCACHE_FAILED => {
+                // SAFETY: no precondition, and a string or NULL, which nobody changes any more.
+                StartError::Opcache(unsafe { text(ephpm_opcache_problem()) }.unwrap_or_default())
+            }
             _ => StartError::Engine("the engine or one of its extensions has failed"),
         };
         Err(error)
@@ -187,6 +193,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Nul(what) => write!(f, "{what} contains a NUL byte"),
             Self::IniFile(path) => write!(f, "{}: cannot be read", path.display()),
+            Self::Opcache(why) => write!(f, "OPcache does not start (opcache.enable=0 goes without it): {why}"),
             Self::Engine(why) => write!(f, "PHP does not start: {why}"),
         }
     }

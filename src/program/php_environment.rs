@@ -7,21 +7,20 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use super::config::Php;
-
 /// Beginnings of names that are the server's own business: its configuration, and how it talks with who started it.
 const OWN: [&[u8]; 3] = [b"EPHPM_", b"LISTEN_", b"NOTIFY_SOCKET"];
 
-/// The variables, each name once. `login` is the name and the home of the user that PHP runs as, if the configuration
+/// The variables, each name once. `clear` is `php.clear_env`, `configured` is `php.env`. `login` is the name and the home of the user that PHP runs as, if the configuration
 /// names one; `server` is the environment in which the server was started.
 pub fn php_environment(
-    php: &Php,
+    clear: bool,
+    configured: &[(String, String)],
     login: Option<(OsString, OsString)>,
     server: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Vec<(OsString, OsString)> {
     let server: Vec<_> = server.into_iter().collect();
     let mut environment = Vec::new();
-    if !php.clear_env {
+    if !clear {
         let is_own = |name: &OsStr| OWN.iter().any(|own| name.as_bytes().starts_with(own));
         environment.extend(server.iter().filter(|(name, _)| !is_own(name)).cloned());
     }
@@ -29,7 +28,7 @@ pub fn php_environment(
         set(&mut environment, "USER".into(), user);
         set(&mut environment, "HOME".into(), home);
     }
-    for (name, value) in &php.env {
+    for (name, value) in configured {
         let value = match value.strip_prefix('$') {
             Some(passed) => server.iter().find(|(name, _)| name == passed).map(|(_, value)| value.clone()),
             None => Some(value.into()),
@@ -53,16 +52,8 @@ mod tests {
     fn check(clear_env: bool, env: &[(&str, &str)], login: Option<(&str, &str)>, expected: &str) {
         let server = [("PATH", "/bin"), ("EPHPM_PHP_ENV", "secret"), ("NOTIFY_SOCKET", "/run/s"), ("HOME", "/root")];
         let os = |(name, value): (&str, &str)| (OsString::from(name), OsString::from(value));
-        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let php = Php {
-            max_execution_time: None,
-            memory_limit: None,
-            ini_file: None,
-            ini_overrides: Vec::new(),
-            clear_env,
-            env,
-        };
-        let environment = php_environment(&php, login.map(os), server.map(os));
+        let env: Vec<_> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment = php_environment(clear_env, &env, login.map(os), server.map(os));
         let shown: Vec<_> = environment.iter().map(|(name, value)| format!("{name:?}={value:?}")).collect();
         assert_eq!(shown.join(" ").replace('"', ""), expected);
     }

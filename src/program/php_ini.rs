@@ -90,7 +90,7 @@ const COMMON: &[(&str, &str)] = &[
     ("session.gc_divisor", "1000"),
     ("opcache.enable", "1"),
     // Room for WordPress with many plugins. It is generous because running out restarts the cache,
-    // and a restart while other threads run scripts is OPcache's weak spot.
+    // and for a restart all threads have to be done with their requests.
     ("opcache.memory_consumption", "256"),
     ("opcache.interned_strings_buffer", "32"),
     ("opcache.max_accelerated_files", "32531"),

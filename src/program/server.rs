@@ -197,7 +197,7 @@ fn start_php(config: &Config) -> Result<Php, ServerError> {
         ini_defaults: ini.defaults,
         ini_entries: ini.entries,
         threads: config.server.workers,
-        environment: Some(php_environment(&config.php, login, env::vars_os())),
+        environment: Some(php_environment(config.php.clear_env, &config.php.env, login, env::vars_os())),
     };
     Php::start(&options).map_err(ServerError::Php)
 }
