@@ -195,7 +195,7 @@ impl Gate {
             kind::PRIORITY => len == 5,
             kind::RST_STREAM | kind::WINDOW_UPDATE => len == 4,
             kind::SETTINGS if flags & flag::ACK != 0 => len == 0,
-            kind::SETTINGS => len % SETTING_LEN == 0,
+            kind::SETTINGS => len.is_multiple_of(SETTING_LEN),
             kind::PING => len == 8,
             kind::GOAWAY => len >= 8,
             _ => true,

@@ -326,14 +326,9 @@ impl Dispatch for Php {
             "/wait.php" => self.waiting.lock().unwrap().push(*responder),
             "/fail.php" => drop(responder),
             "/vars.php" => {
-                let mut vars = ServerVars::new();
-                build(responder.job(), &ServerOptions::default(), &mut vars);
-                let text = |name: &str| String::from_utf8_lossy(vars.get(name).unwrap_or(b"-")).into_owned();
-                let vars = ["SERVER_PROTOCOL", "HTTP_HOST", "HTTP_COOKIE", "HTTP_TE"].map(text).join("|");
-                let mut content = vec![0; 1 << 20];
-                let len = responder.read_content(&mut content);
+                let text = describe_fields(&mut responder);
                 responder.send_head(response);
-                responder.write(format!("{vars}|{len}").as_bytes()).unwrap();
+                responder.write(text.as_bytes()).unwrap();
                 responder.complete();
             }
             "/large.php" => {
@@ -375,19 +370,7 @@ impl Dispatch for Php {
                 responder.write(b"12345").unwrap();
                 responder.complete();
             }
-            "/hand-over.php" => {
-                let query = String::from_utf8(responder.job().request.query().unwrap().to_vec()).unwrap();
-                let (name, value) = query.split_once(':').unwrap();
-                add(name, value);
-                for (name, value) in
-                    [("Content-Type", "application/pdf"), ("Content-Disposition", "attachment"), ("ETag", "\"php\"")]
-                {
-                    add(name, value);
-                }
-                responder.send_head(response);
-                responder.write(b"printed").unwrap();
-                responder.complete();
-            }
+            "/hand-over.php" => hand_over(responder, response),
             _ => {
                 add("Content-Type", "text/plain");
                 let text = describe(&responder);
@@ -398,6 +381,30 @@ impl Dispatch for Php {
         }
         Ok(())
     }
+}
+
+fn hand_over(mut responder: Box<Responder>, mut response: Response) {
+    let query = String::from_utf8(responder.job().request.query().unwrap().to_vec()).unwrap();
+    let (name, value) = query.split_once(':').unwrap();
+    response.headers.add(name, value.as_bytes());
+    for (name, value) in
+        [("Content-Type", "application/pdf"), ("Content-Disposition", "attachment"), ("ETag", "\"php\"")]
+    {
+        response.headers.add(name, value.as_bytes());
+    }
+    responder.send_head(response);
+    responder.write(b"printed").unwrap();
+    responder.complete();
+}
+
+/// The request's version, some of its fields, and the length of its content.
+fn describe_fields(responder: &mut Responder) -> String {
+    let mut vars = ServerVars::new();
+    build(responder.job(), &ServerOptions::default(), &mut vars);
+    let text = |name: &str| String::from_utf8_lossy(vars.get(name).unwrap_or(b"-")).into_owned();
+    let vars = ["SERVER_PROTOCOL", "HTTP_HOST", "HTTP_COOKIE", "HTTP_TE"].map(text).join("|");
+    let mut content = vec![0; 1 << 20];
+    format!("{vars}|{}", responder.read_content(&mut content))
 }
 
 /// Some variables of a request, as its script sees them.
