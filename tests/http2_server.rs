@@ -210,6 +210,18 @@ fn sigterm_is_said_in_two_steps_and_requests_end() {
     assert!(server.wait().0.success());
 }
 
+#[test]
+fn an_idle_connection_that_makes_room_is_told() {
+    let site = site();
+    let server = Server::builder(site.path()).server("connections_max = 1").start();
+    let mut client = Client::connect(&server, &[]);
+    client.send(&get(1, "/a.txt"));
+    assert_eq!(client.answer(1).text(), "0123456789");
+    assert_eq!(server.client().get("/a.txt").status, 200);
+    client.read_until(|_| false);
+    assert_eq!(client.received.goaways, [(1, NO_ERROR)]);
+}
+
 /// Resident memory, in KiB.
 fn resident(server: &Server) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();

@@ -159,6 +159,15 @@ impl<S: Socket> Connection<S> {
         self.http.idle_until().filter(|_| is_open)
     }
 
+    /// Says goodbye on an idle connection that is to be closed, if its version of HTTP has a word for that.
+    pub fn dismiss(&mut self, now: Instant) {
+        self.http.dismiss(&mut self.inbox, &mut self.out, now);
+        if !self.out.is_empty() {
+            // Whether it gets there is the kernel's affair.
+            let _ = self.transport.send(&mut self.out);
+        }
+    }
+
     /// The connection has ended; logs the requests that were under way.
     pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
         self.http.abandon(log, now);

@@ -160,6 +160,13 @@ impl Http {
         }
     }
 
+    /// Ends a connection that is idle.
+    pub fn dismiss(&mut self, inbox: &mut BytesMut, out: &mut SendQueue, now: Instant) {
+        // There is no request that an event could be about.
+        let _ = self.protocol.expire(inbox);
+        self.protocol.flush(inbox, out, now);
+    }
+
     /// The connection has ended: nothing that is still to be sent will be.
     pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
         let overlap = self.protocol.multiplexes();

@@ -97,8 +97,9 @@ impl Answer {
 }
 
 /// All that a server has sent on one connection.
-#[derive(Default)]
 pub(crate) struct Received {
+    /// The largest payload of a frame that was allowed.
+    frame_max: usize,
     rest: Vec<u8>,
     decoder: Decoder,
     pub(crate) answers: BTreeMap<u32, Answer>,
@@ -115,12 +116,34 @@ pub(crate) struct Received {
     has_begun: bool,
 }
 
+impl Default for Received {
+    fn default() -> Self {
+        Self::taking(16_384)
+    }
+}
+
 impl Received {
+    /// By a client that takes frames with so many bytes of payload.
+    pub(crate) fn taking(frame_max: usize) -> Self {
+        Self {
+            frame_max,
+            rest: Vec::new(),
+            decoder: Decoder::default(),
+            answers: BTreeMap::new(),
+            goaways: Vec::new(),
+            settings: Vec::new(),
+            acks: Vec::new(),
+            pings: Vec::new(),
+            windows: BTreeMap::new(),
+            has_begun: false,
+        }
+    }
+
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.rest.extend(bytes);
         while self.rest.len() >= 9 {
             let len = u32::from_be_bytes([0, self.rest[0], self.rest[1], self.rest[2]]) as usize;
-            assert!(len <= 16_384, "a frame larger than we take");
+            assert!(len <= self.frame_max, "a frame larger than we take");
             if self.rest.len() < 9 + len {
                 return;
             }

@@ -110,7 +110,9 @@ impl EventLoop {
             idle.select_nth_unstable_by_key(count, |(until, _)| *until);
         }
         for (_, key) in &idle[..count] {
-            self.slots.remove(*key);
+            if let Some(mut slot) = self.slots.remove(*key) {
+                slot.connection.dismiss(self.clock.now);
+            }
         }
         count
     }
