@@ -21,6 +21,7 @@
 mod alarm;
 mod arrivals;
 mod attachment;
+mod command_line;
 mod gate;
 mod info;
 mod opcache;
@@ -40,6 +41,7 @@ mod target;
 mod time_limit;
 mod watchdog;
 
+pub use command_line::{NoCommandLine, run_command_line};
 pub use info::{Extension, Info};
 pub use pool::{Pool, PoolOptions, Stuck};
 pub use runtime::{Php, PhpOptions, StartError};

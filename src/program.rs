@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod cli;
 pub mod config;
 pub mod logger;
+pub mod php_cli;
 pub mod php_environment;
 pub mod php_ini;
 #[cfg(feature = "php")]

@@ -121,7 +121,7 @@ typedef struct ephpm_options {
 	size_t ini_defaults_len;
 	/** Settings which override the php.ini, as "key=value\n" lines, or NULL. */
 	const char *ini_entries;
-	/** Where this program is, for PHP_BINARY, or NULL. */
+	/** What PHP_BINARY says, a path of this program, or NULL. PHP takes it as it stands, without resolving it. */
 	const char *executable_location;
 	/** What `phpversion('ephpm')` says. Must stay valid for as long as the process lives. */
 	const char *version;
@@ -312,6 +312,14 @@ bool ephpm_opcache_restart(void);
 
 /** What was wrong when ephpm_startup() returned EPHPM_STARTUP_OPCACHE_FAILED, or NULL. */
 const char *ephpm_opcache_problem(void);
+
+/**
+ * Runs PHP's command line on the process's own arguments, of which `words_before` stand before those that PHP is to
+ * see, the program's name being one of these; then exits the process, as `php` would. `path` is the constant
+ * PHP_BINARY, or NULL to let PHP find out; it must stay valid. Instead of everything else here, on the main thread of a
+ * process that has no other. Returns only, having done nothing, when libphp was built without its command line.
+ */
+void ephpm_run_cli(size_t words_before, const char *path);
 
 /** The size of a shared struct and of each of its fields, as the C compiler has it. For tests. */
 typedef struct ephpm_layout {

@@ -12,7 +12,7 @@
 #define SAPI_NAME_KNOWN_TO_OPCACHE "fpm-fcgi"
 
 /* {{{ Ends the response; the script runs on, and what it still writes is dropped. */
-PHP_FUNCTION(ephpm_finish_request)
+static PHP_FUNCTION(ephpm_finish_request)
 {
 	ephpm_context *context = current_context();
 
@@ -31,7 +31,7 @@ PHP_FUNCTION(ephpm_finish_request)
 
 /* {{{ Sends the head now: an interim one (103 early hints, 102), after which the response's own is still to come, or
  * the response's own. Named, and answering, as FrankenPHP's; Symfony looks for it. */
-PHP_FUNCTION(headers_send)
+static PHP_FUNCTION(headers_send)
 {
 	ephpm_context *context = current_context();
 	zend_long status = 200;
@@ -59,7 +59,7 @@ PHP_FUNCTION(headers_send)
 /* }}} */
 
 /* {{{ The fields of the request, with the names that php-fpm makes of $_SERVER's: "X-Foo" of HTTP_X_FOO. */
-PHP_FUNCTION(getallheaders)
+static PHP_FUNCTION(getallheaders)
 {
 	ephpm_context *context = current_context();
 
@@ -102,7 +102,7 @@ static void add_response_header(sapi_header_struct *header, zval *array)
 }
 
 /* {{{ The fields of the response so far; of several with one name, the last. */
-PHP_FUNCTION(apache_response_headers)
+static PHP_FUNCTION(apache_response_headers)
 {
 	zend_llist_position position;
 	sapi_header_struct *header;

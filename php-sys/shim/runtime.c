@@ -6,6 +6,7 @@
 #include "shim.h"
 
 #include "ext/date/php_date.h"
+#include "zend_constants.h"
 #include "zend_extensions.h"
 
 #include <pthread.h>
@@ -27,6 +28,16 @@ static const ephpm_options *startup_options;
 static bool opcache_enabled;
 static zend_long opcache_force_restart_timeout;
 
+void ephpm_name_binary(const char *path)
+{
+	zend_constant *constant = zend_hash_str_find_ptr(EG(zend_constants), ZEND_STRL("PHP_BINARY"));
+
+	if (path && constant) {
+		zval_ptr_dtor_nogc(&constant->value);
+		ZVAL_STR(&constant->value, zend_string_init_interned(path, strlen(path), true));
+	}
+}
+
 /* PHP's hook for settings of the lowest rank; also the one moment between zend_startup(), which makes the list of
  * Zend extensions, and their start. A statically linked OPcache has nobody else to register it up to 8.4. */
 static void ini_defaults(HashTable *configuration_hash)
@@ -39,6 +50,8 @@ static void ini_defaults(HashTable *configuration_hash)
 		ZVAL_NEW_STR(&value, zend_string_init(setting->value.ptr, setting->value.len, true));
 		zend_hash_str_update(configuration_hash, setting->name.ptr, setting->name.len, &value);
 	}
+	/* PHP has resolved the path, and with it has gone what says that we are to be `php`. */
+	ephpm_name_binary(startup_options->executable_location);
 #if defined(EPHPM_OPCACHE_ZEND_EXTENSION)
 	zend_register_extension(&zend_extension_entry, NULL);
 #endif

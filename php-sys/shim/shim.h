@@ -41,6 +41,12 @@ void ephpm_send_interim(ephpm_context *context, int status);
 /* Rust's side; set before PHP starts. */
 extern ephpm_sapi ephpm_callbacks;
 
+/* Whether the server started PHP, and not its command line, whose own business all that we change is. */
+static inline bool ephpm_serves(void)
+{
+	return ephpm_callbacks.ub_write != NULL;
+}
+
 /* Ours; PHP's own `sapi_module` is a copy of it. */
 extern sapi_module_struct ephpm_sapi_module;
 
@@ -88,6 +94,9 @@ void ephpm_children_reset(void);
 /* user_ini.c. Activate is called with a request, before php_request_startup(). */
 void ephpm_user_ini_activate(const ephpm_request *request);
 void ephpm_user_ini_forget(void);
+
+/* Makes the constant PHP_BINARY say this, once PHP has defined it; NULL changes nothing. In runtime.c. */
+void ephpm_name_binary(const char *path);
 
 /* timer.c. Attach comes before PHP knows of the thread, detach after. */
 void ephpm_timer_startup(void);

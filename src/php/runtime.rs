@@ -35,6 +35,8 @@ pub struct PhpOptions {
     pub ini_defaults: Vec<(&'static str, String)>,
     /// Settings that override the php.ini: `name=value` lines.
     pub ini_entries: String,
+    /// What `PHP_BINARY` says: a path by which scripts can start PHP. Without it, the path of this program.
+    pub binary: Option<CString>,
     /// How many threads will run scripts.
     pub threads: usize,
     /// The environment of scripts, names and values. With one, what a request sets by `putenv()`, `setlocale()` and
@@ -71,7 +73,7 @@ impl Php {
             ini_defaults: ini_defaults.as_ptr(),
             ini_defaults_len: ini_defaults.len(),
             ini_entries: strings.ini_entries.as_ptr(),
-            executable_location: strings.program.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
+            executable_location: strings.binary.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
             version: VERSION.as_ptr(),
             threads: u32::try_from(options.threads.max(1)).unwrap_or(u32::MAX),
             environment: environment.as_ref().map_or(ptr::null(), Vec::as_ptr),
@@ -146,7 +148,7 @@ struct Strings {
     ini_path: Option<CString>,
     ini_defaults: Vec<(CString, CString)>,
     ini_entries: CString,
-    program: Option<CString>,
+    binary: Option<CString>,
     environment: Option<Vec<(CString, CString)>>,
 }
 
@@ -168,7 +170,7 @@ impl Strings {
                 .map_err(|_| StartError::Nul("php.ini's path"))?,
             ini_defaults: ini_defaults.map_err(|_| StartError::Nul("a default setting"))?,
             ini_entries: CString::new(options.ini_entries.as_str()).map_err(|_| StartError::Nul("an ini setting"))?,
-            program: std::env::current_exe().ok().and_then(|program| path(&program).ok()),
+            binary: options.binary.clone().or_else(|| path(&std::env::current_exe().ok()?).ok()),
             environment: environment.transpose().map_err(|_| StartError::Nul("the environment"))?,
         })
     }

@@ -25,6 +25,7 @@ pub use error::ServerError;
 
 use super::access_log::AccessLogWriter;
 use super::config::{Config, ConfigError};
+use super::php_cli;
 use super::php_environment::php_environment;
 use super::php_ini::php_ini;
 use super::slow_log::SlowLog;
@@ -196,6 +197,7 @@ fn start_php(config: &Config) -> Result<Php, ServerError> {
         ini_file: ini.file,
         ini_defaults: ini.defaults,
         ini_entries: ini.entries,
+        binary: php_cli::binary(),
         threads: config.server.workers,
         environment: Some(php_environment(config.php.clear_env, &config.php.env, login, env::vars_os())),
     };
