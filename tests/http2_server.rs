@@ -222,6 +222,9 @@ fn an_idle_connection_that_makes_room_is_told() {
     assert_eq!(client.received.goaways, [(1, NO_ERROR)]);
 }
 
+/// What is sent the nth time.
+type Flood<'a> = &'a dyn Fn(u32) -> Vec<u8>;
+
 /// Resident memory, in KiB.
 fn resident(server: &Server) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
@@ -241,7 +244,7 @@ fn floods_cost_neither_memory_nor_others() {
     let before = resident(&server);
     let request = |n: u32| get(1 + 2 * n, "/large.php");
     let post = |n: u32| head(1, 0, "POST", "/", &[("content-length", &n.to_string())]);
-    let floods: [(&str, &dyn Fn(u32) -> Vec<u8>); 9] = [
+    let floods: [(&str, Flood<'_>); 9] = [
         ("PING", &|_| frame(PING, 0, 0, &[0; 8]).repeat(100)),
         ("SETTINGS", &|_| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 9]).repeat(100)),
         ("WINDOW_UPDATE", &|_| window_update(0, 1).repeat(100)),
