@@ -362,7 +362,7 @@ fn bad_files() {
         ("listen = \":80\"\n", "ephpm.toml:1: listen: unknown key, did you mean server.listen?"),
         (
             "# Sections.\n[sever]\nworkers = 4\n",
-            "ephpm.toml:2: sever: unknown section, expected one of [server], [headers], [access_log], [php], [compression], \
+            "ephpm.toml:2: sever: unknown section, expected one of [server], [http2], [headers], [access_log], [php], [compression], \
              [cache], [process], [internal], [logging]",
         ),
         ("server = 3\n", "ephpm.toml:1: server: expected the section [server], found 3"),

@@ -149,6 +149,21 @@ settings! {
         /// here. Default: none.
         internal_files: Vec<(String, PathBuf)> = internal_files(), unset "none";
     }
+    /// `[http2]`: HTTP/2 in clear text, with prior knowledge, on every listener: for proxies and for programs, since
+    /// browsers speak it over TLS only.
+    http2: Http2 {
+        /// Whether HTTP/2 is spoken beside HTTP/1. Default: `true`.
+        enabled: bool = boolean(), "true";
+        /// Requests under way at once on one connection; one more is refused, to be sent again: 1 to 1000.
+        /// Default: 100.
+        streams_max: u32 = integer(1, 1000), "100";
+        /// Frames a second that are neither requests nor content (PING, SETTINGS, WINDOW_UPDATE, ...); a peer that
+        /// keeps sending more is closed. Content that is sent allows for more: 10 to 1,000,000. Default: 1000.
+        control_frames_max: u32 = integer(10, 1_000_000), "1000";
+        /// Requests that a peer may give up within ten seconds, beside as many as it lets end; one that gives up
+        /// more is closed: 1 to 1,000,000. Default: 300.
+        resets_max: u32 = integer(1, 1_000_000), "300";
+    }
     /// `[headers]`: fields of every final response, by the path of the request. `*` in a path
     /// stands for anything. At most 32 rules of each kind.
     headers: Headers {
