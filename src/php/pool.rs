@@ -17,8 +17,9 @@ use super::runtime::Php;
 use super::sapi::{self, Health};
 use super::slot::Slot;
 use super::watchdog::Watchdog;
+use crate::base::black_box::{self, BlackBox, Record};
 use crate::base::queue::{Consumer, Queue};
-use crate::exchange::{Dispatch, Responder};
+use crate::exchange::{Dispatch, Job, Responder};
 use crate::site::server_vars::ServerOptions;
 
 /// PHP measures its stack limit against the thread's stack (`zend.max_allowed_stack_size`); 8 MiB is what a main
@@ -38,6 +39,8 @@ pub struct PoolOptions {
     pub queue_max: usize,
     /// What `$_SERVER` says of the server.
     pub server: ServerOptions,
+    /// Where each thread, by its number, notes what it runs, for whoever looks after a crash.
+    pub black_box: Option<BlackBox>,
 }
 
 /// PHP threads at work. Requests come through [`dispatch`](Self::dispatch).
@@ -69,6 +72,7 @@ struct Shared {
 struct Worker {
     state: AtomicU8,
     slot: Arc<Slot>,
+    record: Option<Record>,
 }
 
 /// What a thread does:
@@ -100,7 +104,9 @@ impl Pool {
             log::warn!("linked without php-sys's arguments: PHP's own timers limit the time of scripts");
         }
         let alarm = Arc::new(Alarm::new());
-        let workers: Vec<_> = (0..threads(options)).map(|_| Worker::new(&alarm)).collect();
+        let workers: Vec<_> = (0..threads(options))
+            .map(|number| Worker::new(&alarm, options.black_box.and_then(|black_box| black_box.record(number))))
+            .collect();
         let slots = workers.iter().map(|worker| Arc::clone(&worker.slot)).collect();
         let watchdog = Watchdog::start(slots, alarm)?;
         let shared = Arc::new(Shared {
@@ -186,6 +192,20 @@ impl Pool {
     }
 }
 
+/// Both parts have room in a record, however long the other is.
+const NOTED_BYTES_MAX: usize = black_box::TEXT_BYTES_MAX / 2 - 16;
+
+/// `GET /a.php?b (/srv/a.php)`.
+fn note(record: Record, job: &Job) {
+    fn cut(text: &[u8], max: usize) -> &[u8] {
+        &text[..text.len().min(max)]
+    }
+    let target = cut(job.request.target(), NOTED_BYTES_MAX);
+    let root = cut(&job.script.document_root, NOTED_BYTES_MAX);
+    let name = cut(&job.script.name, NOTED_BYTES_MAX - root.len());
+    record.write(&[job.request.method.as_str().as_bytes(), b" ", target, b" (", root, name, b")"]);
+}
+
 fn threads(options: &PoolOptions) -> usize {
     if Info::of_libphp().zts || options.threads <= 1 {
         return options.threads.max(1);
@@ -232,8 +252,15 @@ impl Shared {
                 continue;
             }
             worker.enter(State::Running);
+            if let Some(record) = worker.record {
+                note(record, responder.job());
+            }
             let request = arena.request(responder.job(), &self.server);
-            if sapi::execute(attachment, &request, responder) == Health::Unhealthy {
+            let health = sapi::execute(attachment, &request, responder);
+            if let Some(record) = worker.record {
+                record.clear();
+            }
+            if health == Health::Unhealthy {
                 return Health::Unhealthy;
             }
         }
@@ -270,8 +297,9 @@ impl Shared {
 }
 
 impl Worker {
-    fn new(alarm: &Arc<Alarm>) -> Self {
-        Self { state: AtomicU8::new(State::Starting as u8), slot: Arc::new(Slot::new(Arc::clone(alarm))) }
+    fn new(alarm: &Arc<Alarm>, record: Option<Record>) -> Self {
+        let slot = Arc::new(Slot::new(Arc::clone(alarm)));
+        Self { state: AtomicU8::new(State::Starting as u8), slot, record }
     }
 
     fn enter(&self, state: State) {
