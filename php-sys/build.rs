@@ -8,15 +8,42 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 7] = ["layout.c", "module.c", "request.c", "runtime.c", "sapi.c", "stream.c", "timer.c"];
+const SHIM: [&str; 16] = [
+    "children.c",
+    "cli.c",
+    "environment.c",
+    "isolation.c",
+    "layout.c",
+    "module.c",
+    "opcache.c",
+    "pid.c",
+    "process.c",
+    "request.c",
+    "runtime.c",
+    "sapi.c",
+    "stream.c",
+    "timer.c",
+    "user_ini.c",
+    "watch.c",
+];
 
-/// Functions of PHP that the shim exchanges for its own (`timer.c`, `stream.c`), where libphp has them.
-const WRAPPED: [&str; 5] = [
+/// Functions of PHP (`timer.c`, `stream.c`, `opcache.c`, `cli.c`) and of libc (`children.c`, `environment.c`, `process.c`) that the shim
+/// exchanges for its own, where they are called.
+const WRAPPED: [&str; 14] = [
+    "pclose",
+    "popen",
+    "posix_spawn",
+    "putenv",
+    "setlocale",
+    "umask",
     "zend_set_timeout",
     "zend_unset_timeout",
     "zend_max_execution_timer_init",
     "zend_max_execution_timer_shutdown",
     "_php_stream_mmap_range",
+    "zend_accel_error",
+    "zend_accel_error_noreturn",
+    "save_ps_args",
 ];
 
 /// What `libphp/build` listens to.
@@ -35,7 +62,7 @@ fn main() {
     println!("cargo::rerun-if-changed={}", archive.display());
     println!("cargo::metadata=dir={}", libphp.display());
 
-    compile_shim(&libphp.join("include/php"), has_zend_extension(&archive));
+    compile_shim(&libphp.join("include/php"), &defined_symbols(&archive));
     generate_bindings();
     link(&libphp);
 }
@@ -55,17 +82,18 @@ fn locate_libphp() -> PathBuf {
     PathBuf::from(directory)
 }
 
-/// Whether OPcache is in the archive as a Zend extension, which the shim has to register (PHP up to 8.4).
-fn has_zend_extension(archive: &Path) -> bool {
+/// What `nm` prints of the archive: a line for each symbol, which ends in its name.
+fn defined_symbols(archive: &Path) -> Vec<u8> {
     let output = Command::new("nm")
         .args(["--extern-only", "--defined-only"])
         .arg(archive)
         .output()
         .expect("nm cannot be run: it comes with the linker (binutils)");
-    output.stdout.split(|byte| *byte == b'\n').any(|line| line.ends_with(b" zend_extension_entry"))
+    output.stdout
 }
 
-fn compile_shim(include: &Path, opcache_is_zend_extension: bool) {
+fn compile_shim(include: &Path, symbols: &[u8]) {
+    let has = |name: &[u8]| symbols.split(|byte| *byte == b'\n').any(|line| line.ends_with(name));
     let mut build = cc::Build::new();
     build
         .files(SHIM.map(|file| Path::new("shim").join(file)))
@@ -81,8 +109,13 @@ fn compile_shim(include: &Path, opcache_is_zend_extension: bool) {
         // As system headers: their warnings are not ours.
         build.flag("-isystem").flag(include.join(directory).to_str().expect("the path of libphp is not UTF-8"));
     }
-    if opcache_is_zend_extension {
+    // OPcache is a Zend extension, which the shim has to register, up to PHP 8.4.
+    if has(b" zend_extension_entry") {
         build.define("EPHPM_OPCACHE_ZEND_EXTENSION", "1");
+    }
+    // A libphp that others have built lacks the command line.
+    if has(b" php_cli_main") {
+        build.define("EPHPM_PHP_CLI", "1");
     }
     build.compile("ephpm_shim");
 }

@@ -6,6 +6,7 @@
 //! bytes have not been pulled. This module knows neither sockets nor PHP.
 
 mod bell;
+mod expiry;
 mod handle;
 mod job;
 mod responder;
@@ -13,6 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use expiry::Expiry;
 pub use handle::{Handle, Pull};
 pub use job::{Content, Job, Script};
 pub use responder::{Aborted, Responder};

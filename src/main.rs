@@ -6,10 +6,16 @@ use ephpm::php;
 use ephpm::program::cli::{self, Command, ExitCode, Invocation};
 use ephpm::program::config::Config;
 use ephpm::program::logger;
+use ephpm::program::php_cli;
 use ephpm::program::server::{self, Stopped};
 use ephpm::program::version::{PhpInfo, version_text};
 
 fn main() -> ProcessExitCode {
+    // First, since nothing of the server may be at work then.
+    if let Some(words_before) = php_cli::recognise(std::env::args_os()) {
+        let error = php::run_command_line(words_before, php_cli::binary());
+        return complain(&error, ExitCode::Failure).into();
+    }
     logger::install();
     let code = match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help) => print(&cli::help_text()),

@@ -19,17 +19,32 @@
 //!    bug in a process that is shared with PHP leaves nothing that could be trusted.
 
 mod alarm;
+mod arrivals;
 mod attachment;
+mod command_line;
+mod crash_note;
+mod gate;
 mod info;
+mod opcache;
 mod pool;
+mod recycling;
 mod request;
+mod request_limit;
 mod response;
+mod restart;
 mod runtime;
 mod sapi;
+mod scoreboard;
+mod seats;
 mod slot;
+mod slow;
+mod target;
 mod time_limit;
 mod watchdog;
 
+pub use command_line::{NoCommandLine, run_command_line};
 pub use info::{Extension, Info};
 pub use pool::{Pool, PoolOptions, Stuck};
 pub use runtime::{Php, PhpOptions, StartError};
+pub use scoreboard::{QueueStatus, RequestStatus, Scoreboard, Snapshot, ThreadState, ThreadStatus, Totals};
+pub use slow::{SlowRequest, SlowSink};

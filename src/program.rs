@@ -8,7 +8,11 @@ pub mod access_log;
 pub mod cli;
 pub mod config;
 pub mod logger;
+pub mod php_cli;
+pub mod php_environment;
 pub mod php_ini;
 #[cfg(feature = "php")]
 pub mod server;
+#[cfg(feature = "php")]
+mod slow_log;
 pub mod version;

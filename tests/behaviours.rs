@@ -13,6 +13,8 @@ mod input;
 mod isolation;
 #[path = "behaviours/lifecycle.rs"]
 mod lifecycle;
+#[path = "behaviours/process.rs"]
+mod process;
 #[path = "behaviours/scripts.rs"]
 mod scripts;
 #[path = "behaviours/site.rs"]
@@ -20,3 +22,5 @@ mod site;
 mod support;
 #[path = "behaviours/uploads.rs"]
 mod uploads;
+#[path = "behaviours/user_ini.rs"]
+mod user_ini;

@@ -107,6 +107,8 @@ fn defaults() {
     assert_eq!((config.access_log.format, config.access_log.path), (None, None));
 
     assert_eq!(config.php.max_execution_time, None);
+    assert_eq!((config.php.request_timeout, config.php.slow_log_after, config.php.slow_log), (None, None, None));
+    assert_eq!((config.php.max_requests, config.php.thread_stack), (0, 128 << 20));
     assert_eq!(config.php.memory_limit, None);
     assert_eq!(config.php.ini_file, None);
     assert_eq!(config.php.ini_overrides, []);
@@ -162,9 +164,20 @@ path = "access.log"
 
 [php]
 max_execution_time = "2m"
+request_timeout = "90s"
+slow_log_after = "1500ms"
+slow_log = "slow.log"
+max_requests = 500
+thread_stack = "8M"
 memory_limit = "256m"
 ini_file = "site.ini"
 ini_overrides = [["a.b", "c"], ["display_errors", true], ["x-y_z", 1], ["q", 0.5], ["e", ""]]
+clear_env = false
+
+[php.env]
+APP_ENV = "a, b = c"
+PATH = "$PATH"
+NUMBER = 1
 
 [process]
 user = "www-data"
@@ -225,11 +238,18 @@ fn every_key_can_be_set() {
     assert_eq!(config.access_log.format, Some(access_log::Format::Json));
     assert_eq!(config.access_log.path, Some(place.0.join("access.log")));
     assert_eq!(config.php.max_execution_time, Some(Duration::from_secs(120)));
+    assert_eq!(config.php.request_timeout, Some(Duration::from_secs(90)));
+    assert_eq!(config.php.slow_log_after, Some(Duration::from_millis(1500)));
+    assert_eq!(config.php.slow_log, Some(place.0.join("slow.log")));
+    assert_eq!((config.php.max_requests, config.php.thread_stack), (500, 8 << 20));
     assert_eq!(config.php.memory_limit.as_deref(), Some("256m"));
     assert_eq!(config.php.ini_file, Some(place.0.join("site.ini")));
     let expected = [("a.b", "c"), ("display_errors", "1"), ("x-y_z", "1"), ("q", "0.5"), ("e", "")];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(config.php.ini_overrides, expected);
+    assert!(!config.php.clear_env);
+    let expected = [("APP_ENV", "a, b = c"), ("PATH", "$PATH"), ("NUMBER", "1")];
+    assert_eq!(config.php.env, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!((config.process.user.as_deref(), config.process.group.as_deref()), (Some("www-data"), Some("33")));
     assert_eq!((config.process.no_new_privileges, config.process.core_dumps), (false, true));
     assert_eq!(config.internal.listen, addresses(&["127.0.0.1:9000"]));
@@ -249,8 +269,10 @@ fn tables_and_rules_can_be_written_as_text() {
         ("EPHPM_HEADERS_SET", "/* Strict-Transport-Security: max-age=1; preload\n\n*.css X-A: b:c\n"),
         ("EPHPM_ACCESS_LOG_FORMAT", "combined"),
         ("EPHPM_ACCESS_LOG_PATH", "stdout"),
+        ("EPHPM_PHP_ENV", "A=b, C = d=e"),
     ];
-    let config = place.load_with(&server(""), &variables, &["--set", "server.trusted_proxies=::1,10.0.0.1"]).unwrap();
+    let toml = server("[php]\nenv = { A = \"a\" }");
+    let config = place.load_with(&toml, &variables, &["--set", "server.trusted_proxies=::1,10.0.0.1"]).unwrap();
     let codes: Vec<u16> = config.server.error_pages.iter().map(|(status, _)| status.code()).collect();
     assert_eq!((codes, config.server.error_pages[1].1.as_str()), (vec![404, 410], "/404.html"));
     assert_eq!(config.server.internal_files, [("/x/".to_owned(), place.0.clone())]);
@@ -259,6 +281,8 @@ fn tables_and_rules_can_be_written_as_text() {
     let rules: Vec<_> = config.headers.set.iter().map(|rule| (&rule.pattern[..], &rule.value[..])).collect();
     assert_eq!(rules, [("/*", "max-age=1; preload"), ("*.css", "b:c")]);
     assert_eq!((config.access_log.format, config.access_log.path), (Some(access_log::Format::Combined), None));
+    let expected = [("A", "a"), ("A", "b"), ("C", "d=e")];
+    assert_eq!(config.php.env, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 #[test]
@@ -575,6 +599,7 @@ fn php_settings_come_in_three_strengths() {
         ("upload_max_filesize", "96M"),
         ("upload_tmp_dir", place.0.to_str().unwrap()),
         ("opcache.validate_timestamps", "1"),
+        ("zend.max_allowed_stack_size", "33554432"),
     ] {
         assert_eq!(get(&config, name).as_deref(), Some(expected), "{name}");
     }

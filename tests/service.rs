@@ -29,6 +29,16 @@ fn request(method: &str, target: &str, fields: &str, content: &str) -> String {
     format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}{length}\r\n{content}")
 }
 
+#[test]
+fn requests_that_take_too_long_are_answered_or_cut() {
+    let site = Site::default();
+    let output = site.converse(&(get("/late.php", "") + &get("/b.html", ""))).output;
+    assert!(output.starts_with("HTTP/1.1 504 Gateway Timeout\r\n") && output.ends_with("\r\n\r\n<b>"), "{output}");
+    let conversation = site.converse(&get("/cut-late.php", ""));
+    assert!(conversation.output.ends_with("\r\n4\r\nhalf\r\n"), "{}", conversation.output);
+    assert_eq!(conversation.disposition, site.converse(&get("/cut.php", "")).disposition);
+}
+
 /// The one answer to one request: its head's lines, and its content.
 #[track_caller]
 fn answer(site: &Site, input: &str) -> (Vec<String>, String) {
@@ -265,6 +275,7 @@ fn with_pages() -> Site {
             (Status::CONTENT_TOO_LARGE, "/echo.php".to_owned()),
             (Status::INTERNAL_SERVER_ERROR, "/b.html".to_owned()),
             (Status::SERVICE_UNAVAILABLE, "/b.html".to_owned()),
+            (Status::GATEWAY_TIMEOUT, "/b.html".to_owned()),
             (Status::URI_TOO_LONG, "/missing.html".to_owned()),
             (Status::FORBIDDEN, "/fail.php".to_owned()),
         ],
@@ -283,6 +294,8 @@ fn error_pages_keep_the_status_and_what_belongs_to_it() {
     assert_eq!(content, "GET /a.txt 192.0.2.1 http a 8080 405");
     let (head, content) = answer(&site, &get("/fail.php", ""));
     assert_eq!((&head[0][9..12], &content[..]), ("500", "<b>"));
+    let (late, content) = answer(&site, &get("/late.php", ""));
+    assert_eq!((&late[0][9..], &content[..]), ("504 Gateway Timeout", "<b>"));
     assert_eq!(field(&head, "Content-Type"), ["text/html; charset=utf-8"]);
     // HEAD stays HEAD, and in sync.
     let output = site.converse(&(request("HEAD", "/none", "", "") + &get("/b.html", ""))).output;

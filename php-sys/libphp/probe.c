@@ -1,6 +1,7 @@
 /*
  * Linked with a libphp to see what is in it: prints version, thread safety and modules, one "key: value" a line.
  * Runs a script in a second thread when PHP has thread safety, since a libphp that cannot is of no use to a server.
+ * With arguments it is PHP's command line.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -76,10 +77,22 @@ static void report(void)
 	} ZEND_HASH_FOREACH_END();
 }
 
+#if HAS_COMMAND_LINE
+extern int php_cli_main(int argc, char **argv);
+extern int php_cli_register_internal_extensions(void);
+#endif
+
 int main(int argc, char **argv)
 {
-	(void) argc;
-	(void) argv;
+	if (argc > 1) {
+#if HAS_COMMAND_LINE
+		php_register_internal_extensions_func = php_cli_register_internal_extensions;
+		return php_cli_main(argc, argv);
+#else
+		fprintf(stderr, "there is no command line: %s\n", argv[0]);
+		return 1;
+#endif
+	}
 	/* OPcache before 8.5 starts only under names that it knows. */
 	php_embed_module.name = "cli-server";
 	php_embed_module.ub_write = discard;

@@ -104,6 +104,11 @@ typedef struct ephpm_sapi {
 	 * then, 0 for as long as they like. `thread` is what ephpm_thread_attach() was given; called also outside requests.
 	 */
 	void (*set_timeout)(void *thread, int64_t seconds, int64_t hard_seconds);
+	/**
+	 * Takes the answer to ephpm_interrupt_want_trace(): a line for each frame, as ephpm_interrupt_trace() has them.
+	 * `thread` is what ephpm_thread_attach() was given.
+	 */
+	void (*take_trace)(void *thread, const char *text, size_t len);
 } ephpm_sapi;
 
 /** How PHP is to be started. */
@@ -116,12 +121,21 @@ typedef struct ephpm_options {
 	size_t ini_defaults_len;
 	/** Settings which override the php.ini, as "key=value\n" lines, or NULL. */
 	const char *ini_entries;
-	/** Where this program is, for PHP_BINARY, or NULL. */
+	/** What PHP_BINARY says, a path of this program, or NULL. PHP takes it as it stands, without resolving it. */
 	const char *executable_location;
 	/** What `phpversion('ephpm')` says. Must stay valid for as long as the process lives. */
 	const char *version;
 	/** How many threads will be attached at a time, at least 1. */
 	uint32_t threads;
+	/**
+	 * The environment of scripts. With it, each request is kept apart from the others: what it sets by putenv(),
+	 * setlocale() and umask() is its own, the programs that it starts get its environment, its directory and no files
+	 * but those that it gives them, and it may not do to the process what would be done to all (pcntl_fork(), dl()).
+	 * NULL leaves all of that as PHP has it, for a process that runs one script.
+	 */
+	const ephpm_var *environment;
+	/** How many variables `environment` has. */
+	size_t environment_len;
 } ephpm_options;
 
 /** How ephpm_startup() ended. Details have gone to `log_message`. */
@@ -134,6 +148,8 @@ typedef enum ephpm_startup_result {
 	EPHPM_STARTUP_TSRM_FAILED = 2,
 	/** PHP, or one of its extensions, does not start. */
 	EPHPM_STARTUP_MODULE_FAILED = 3,
+	/** OPcache does not start, or not as the settings say, and they do not turn it off: ephpm_opcache_problem(). */
+	EPHPM_STARTUP_OPCACHE_FAILED = 4,
 } ephpm_startup_result;
 
 /** How ephpm_execute() ended. A script that fails ends with EPHPM_OK as well. */
@@ -154,7 +170,22 @@ typedef struct ephpm_interrupt {
 	void *timed_out;
 	/** The thread, as pthread_kill() wants it. */
 	uintptr_t thread;
+	/** What is asked of the thread (watch.c). */
+	void *flags;
+	/** The engine's `EG(current_execute_data)` of this thread. */
+	void *frames;
 } ephpm_interrupt;
+
+/** Memory of a thread's part of PHP, in bytes as the system gave them. */
+typedef struct ephpm_memory {
+	/** The most that the last request held. */
+	size_t peak;
+	/** What is held now; between requests, what is kept for the next. */
+	size_t held;
+} ephpm_memory;
+
+/** The most that a trace has. */
+#define EPHPM_TRACE_BYTES 16384
 
 /** What libphp is. Strings live as long as the process. */
 typedef struct ephpm_info {
@@ -170,6 +201,9 @@ typedef struct ephpm_info {
 	bool debug;
 	/** Whether OPcache caches scripts; known once PHP was started. */
 	bool opcache;
+	/** `opcache.force_restart_timeout` in seconds, known once PHP was started: how long OPcache waits to be emptied
+	 * before those who use it are ended; 0 for as long as it takes. */
+	int64_t force_restart_timeout;
 	/** Whether `set_timeout` is called. If not, the linker was not told so, and PHP's own timers are at work. */
 	bool set_timeout;
 } ephpm_info;
@@ -214,6 +248,78 @@ void ephpm_interrupt_fire(const ephpm_interrupt *interrupt);
 
 /** Whether the engine has yet to look. The thread must be attached. */
 bool ephpm_interrupt_is_pending(const ephpm_interrupt *interrupt);
+
+/**
+ * Ends the request that runs on another thread with an error of ours, as soon as the engine looks; a system call that
+ * blocks is interrupted once. `allowed_ms` is what the error says. The thread must be attached.
+ */
+void ephpm_interrupt_expire(const ephpm_interrupt *interrupt, uint32_t allowed_ms);
+
+/** Whether the engine has yet to look for that. The thread must be attached. */
+bool ephpm_interrupt_is_expiring(const ephpm_interrupt *interrupt);
+
+/** Asks another thread for a trace of its script, which it gives to `take_trace` when the engine looks; attached. */
+void ephpm_interrupt_want_trace(const ephpm_interrupt *interrupt);
+
+/** Whether the engine has yet to look for that. The thread must be attached. */
+bool ephpm_interrupt_is_trace_wanted(const ephpm_interrupt *interrupt);
+
+/**
+ * Reads the trace of a thread from outside, for one that blocks and so leaves its frames alone. Writes at most `capacity`
+ * bytes, one line "[0x…] function() file:line" a frame, innermost first; returns how many. 0 if the thread has moved, or
+ * if the kernel does not allow it. What was read is sound if ephpm_interrupt_unwant_trace() then says that nobody has
+ * taken what was asked for. The thread must be attached.
+ */
+size_t ephpm_interrupt_trace(const ephpm_interrupt *interrupt, char *buffer, size_t capacity);
+
+/** Takes back what was asked for; false if the thread has given it or is about to. The thread must be attached. */
+bool ephpm_interrupt_unwant_trace(const ephpm_interrupt *interrupt);
+
+/** Takes back whatever was asked of a thread, for a request that is over. The thread must be attached. */
+void ephpm_interrupt_clear(const ephpm_interrupt *interrupt);
+
+/** What PHP holds for the calling thread, which must be attached. */
+ephpm_memory ephpm_thread_memory(void);
+
+/** Why OPcache wants to empty its memory ("restart"). */
+typedef enum ephpm_restart {
+	/** It does not. */
+	EPHPM_RESTART_NONE = 0,
+	/** There is none left, and much of it holds what is no longer used. */
+	EPHPM_RESTART_OUT_OF_MEMORY = 1,
+	/** There is no room for more files (`opcache.max_accelerated_files`). */
+	EPHPM_RESTART_HASH_OVERFLOW = 2,
+	/** A script has called `opcache_reset()`. */
+	EPHPM_RESTART_RESET = 3,
+	/** It has wanted to since before this thread's request. */
+	EPHPM_RESTART_SEEN = 4,
+} ephpm_restart;
+
+/**
+ * Whether OPcache wants to empty its memory, by what the calling thread has learnt since it asked last. Until it may,
+ * scripts are compiled for each request.
+ */
+ephpm_restart ephpm_opcache_take_restart(void);
+
+/** Why OPcache has wanted to the last time, whoever has learnt it. */
+ephpm_restart ephpm_opcache_last_reason(void);
+
+/**
+ * Lets OPcache empty its memory; false if it did not want to. On an attached thread between requests, and while no
+ * other thread is in ephpm_execute() or detaches after one that did not return EPHPM_OK. At no other time does it.
+ */
+bool ephpm_opcache_restart(void);
+
+/** What was wrong when ephpm_startup() returned EPHPM_STARTUP_OPCACHE_FAILED, or NULL. */
+const char *ephpm_opcache_problem(void);
+
+/**
+ * Runs PHP's command line on the process's own arguments, of which `words_before` stand before those that PHP is to
+ * see, the program's name being one of these; then exits the process, as `php` would. `path` is the constant
+ * PHP_BINARY, or NULL to let PHP find out; it must stay valid. Instead of everything else here, on the main thread of a
+ * process that has no other. Returns only, having done nothing, when libphp was built without its command line.
+ */
+void ephpm_run_cli(size_t words_before, const char *path);
 
 /** The size of a shared struct and of each of its fields, as the C compiler has it. For tests. */
 typedef struct ephpm_layout {

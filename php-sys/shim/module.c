@@ -12,7 +12,7 @@
 #define SAPI_NAME_KNOWN_TO_OPCACHE "fpm-fcgi"
 
 /* {{{ Ends the response; the script runs on, and what it still writes is dropped. */
-PHP_FUNCTION(ephpm_finish_request)
+static PHP_FUNCTION(ephpm_finish_request)
 {
 	ephpm_context *context = current_context();
 
@@ -31,7 +31,7 @@ PHP_FUNCTION(ephpm_finish_request)
 
 /* {{{ Sends the head now: an interim one (103 early hints, 102), after which the response's own is still to come, or
  * the response's own. Named, and answering, as FrankenPHP's; Symfony looks for it. */
-PHP_FUNCTION(headers_send)
+static PHP_FUNCTION(headers_send)
 {
 	ephpm_context *context = current_context();
 	zend_long status = 200;
@@ -59,7 +59,7 @@ PHP_FUNCTION(headers_send)
 /* }}} */
 
 /* {{{ The fields of the request, with the names that php-fpm makes of $_SERVER's: "X-Foo" of HTTP_X_FOO. */
-PHP_FUNCTION(getallheaders)
+static PHP_FUNCTION(getallheaders)
 {
 	ephpm_context *context = current_context();
 
@@ -102,7 +102,7 @@ static void add_response_header(sapi_header_struct *header, zval *array)
 }
 
 /* {{{ The fields of the response so far; of several with one name, the last. */
-PHP_FUNCTION(apache_response_headers)
+static PHP_FUNCTION(apache_response_headers)
 {
 	zend_llist_position position;
 	sapi_header_struct *header;
@@ -183,28 +183,33 @@ WRAPPED_FUNCTION(filter_input_array, fill_input_filter)
 WRAPPED_FUNCTION(connection_aborted, refresh_connection_status)
 WRAPPED_FUNCTION(connection_status, refresh_connection_status)
 
-static void wrap(const char *name, size_t len, zif_handler *original, zif_handler wrapper)
+zif_handler ephpm_exchange_function(const char *name, zif_handler handler)
 {
-	zend_function *function = zend_hash_str_find_ptr(CG(function_table), name, len);
+	zend_function *function = zend_hash_str_find_ptr(CG(function_table), name, strlen(name));
+	zif_handler original;
 
-	if (function && function->type == ZEND_INTERNAL_FUNCTION) {
-		*original = function->internal_function.handler;
-		function->internal_function.handler = wrapper;
+	if (!function || function->type != ZEND_INTERNAL_FUNCTION) {
+		return NULL;
 	}
+	original = function->internal_function.handler;
+	function->internal_function.handler = handler;
+	return original;
 }
 
-#define WRAP(name) wrap(#name, sizeof(#name) - 1, &original_##name, ZEND_FN(wrapped_##name))
+#define WRAP(name) original_##name = ephpm_exchange_function(#name, ZEND_FN(wrapped_##name))
 
 static PHP_MINIT_FUNCTION(ephpm)
 {
 	(void) type;
 	(void) module_number;
+	ephpm_watch_startup();
 	/* Now: each thread copies the function table when it is attached. */
 	WRAP(filter_has_var);
 	WRAP(filter_input);
 	WRAP(filter_input_array);
 	WRAP(connection_aborted);
 	WRAP(connection_status);
+	ephpm_isolation_exchange_functions();
 #if PHP_VERSION_ID < 80500
 	/* OPcache, which starts after all MINITs, does nothing under a name that it does not know. PHP_SAPI is a
 	 * constant since before; ephpm_startup() puts our name back. */
@@ -220,6 +225,7 @@ static PHP_RSHUTDOWN_FUNCTION(ephpm)
 	(void) type;
 	(void) module_number;
 	SG(post_read) = 1;
+	ephpm_watch_note_memory();
 	return SUCCESS;
 }
 

@@ -102,6 +102,7 @@ static ephpm_outcome set_up_and_run(ephpm_context *context)
 
 	zend_first_try {
 		bind_request(context);
+		ephpm_user_ini_activate(context->request);
 		if (php_request_startup() == SUCCESS) {
 			run_script_in_its_directory(context->request->path_translated);
 		} else {
@@ -138,5 +139,6 @@ ephpm_outcome ephpm_execute(const ephpm_request *request, void *exchange)
 		outcome = EPHPM_BAILED_OUT;
 	}
 	unbind_request();
+	ephpm_isolation_reset();
 	return outcome;
 }

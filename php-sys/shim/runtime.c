@@ -6,6 +6,7 @@
 #include "shim.h"
 
 #include "ext/date/php_date.h"
+#include "zend_constants.h"
 #include "zend_extensions.h"
 
 #include <pthread.h>
@@ -25,6 +26,17 @@ ZEND_EXTERN_MODULE_GLOBALS(date)
 
 static const ephpm_options *startup_options;
 static bool opcache_enabled;
+static zend_long opcache_force_restart_timeout;
+
+void ephpm_name_binary(const char *path)
+{
+	zend_constant *constant = zend_hash_str_find_ptr(EG(zend_constants), ZEND_STRL("PHP_BINARY"));
+
+	if (path && constant) {
+		zval_ptr_dtor_nogc(&constant->value);
+		ZVAL_STR(&constant->value, zend_string_init_interned(path, strlen(path), true));
+	}
+}
 
 /* PHP's hook for settings of the lowest rank; also the one moment between zend_startup(), which makes the list of
  * Zend extensions, and their start. A statically linked OPcache has nobody else to register it up to 8.4. */
@@ -38,6 +50,8 @@ static void ini_defaults(HashTable *configuration_hash)
 		ZVAL_NEW_STR(&value, zend_string_init(setting->value.ptr, setting->value.len, true));
 		zend_hash_str_update(configuration_hash, setting->name.ptr, setting->name.len, &value);
 	}
+	/* PHP has resolved the path, and with it has gone what says that we are to be `php`. */
+	ephpm_name_binary(startup_options->executable_location);
 #if defined(EPHPM_OPCACHE_ZEND_EXTENSION)
 	zend_register_extension(&zend_extension_entry, NULL);
 #endif
@@ -81,43 +95,51 @@ static void forget_options(void)
 	sapi_module.executable_location = NULL;
 }
 
-static bool opcache_status_says_enabled(void)
+/* What OPcache says of itself. */
+enum opcache_state { OPCACHE_NOT_STARTED, OPCACHE_OFF, OPCACHE_ON };
+
+static enum opcache_state ask_opcache(void)
 {
 	zval function, status, argument;
-	bool enabled = false;
+	enum opcache_state state = OPCACHE_NOT_STARTED;
 
 	ZVAL_STRING(&function, "opcache_get_status");
 	ZVAL_FALSE(&argument);
 	ZVAL_UNDEF(&status);
 	if (call_user_function(NULL, NULL, &function, &status, 1, &argument) == SUCCESS && Z_TYPE(status) == IS_ARRAY) {
 		zval *flag = zend_hash_str_find(Z_ARRVAL(status), ZEND_STRL("opcache_enabled"));
-		enabled = flag && Z_TYPE_P(flag) == IS_TRUE;
+		state = flag && Z_TYPE_P(flag) == IS_TRUE ? OPCACHE_ON : OPCACHE_OFF;
 	}
 	zval_ptr_dtor(&status);
 	zval_ptr_dtor(&function);
-	return enabled;
+	return state;
 }
 
 /* OPcache that does not start is silent, and one that started may be switched off. So ask as a script would, in a
- * request of its own. */
+ * request of its own. False if it should have started. */
 static bool probe_opcache(void)
 {
-	volatile bool enabled = false;
+	volatile enum opcache_state state = OPCACHE_NOT_STARTED;
 
 	if (!zend_hash_str_exists(CG(function_table), ZEND_STRL("opcache_get_status"))) {
-		return false;
+		return true;
 	}
 	/* The functions are only for scripts below this directory, when it is set. */
 	SG(request_info).path_translated = INI_STR("opcache.restrict_api");
 	zend_first_try {
 		if (php_request_startup() == SUCCESS) {
 			SG(request_info).no_headers = true;
-			enabled = opcache_status_says_enabled();
+			state = ask_opcache();
 		}
 		php_request_shutdown(NULL);
 	} zend_end_try();
 	SG(request_info).path_translated = NULL;
-	return enabled;
+	opcache_enabled = state == OPCACHE_ON;
+	if (state == OPCACHE_NOT_STARTED && INI_BOOL("opcache.enable")) {
+		ephpm_opcache_did_not_start();
+		return false;
+	}
+	return true;
 }
 
 /* Only to interrupt: without a handler the signal would end the process. */
@@ -139,6 +161,7 @@ ephpm_startup_result ephpm_startup(const ephpm_sapi *sapi, const ephpm_options *
 {
 	sigset_t signal_mask;
 	zend_result started;
+	bool opcache_is_well;
 
 	if (options->ini_path && access(options->ini_path, R_OK) != 0) {
 		return EPHPM_STARTUP_INI_UNREADABLE;
@@ -153,23 +176,32 @@ ephpm_startup_result ephpm_startup(const ephpm_sapi *sapi, const ephpm_options *
 	/* This clears ini_entries, so that no option may be set before. */
 	sapi_startup(&ephpm_sapi_module);
 	set_options(options);
-	started = ephpm_sapi_module.startup(&ephpm_sapi_module);
+	if (!ephpm_isolation_startup(options)) {
+		return EPHPM_STARTUP_TSRM_FAILED;
+	}
+	started = ephpm_opcache_startup();
 	sapi_module.name = ephpm_sapi_module.name;
 	forget_options();
 	if (started != SUCCESS) {
-		return EPHPM_STARTUP_MODULE_FAILED;
+		return ephpm_opcache_problem() ? EPHPM_STARTUP_OPCACHE_FAILED : EPHPM_STARTUP_MODULE_FAILED;
 	}
 	install_interrupt_handler();
 	ephpm_timer_startup();
 	/* A request unblocks SIGRTMIN for PHP's timers; threads that this one starts should not inherit that. */
 	pthread_sigmask(SIG_SETMASK, NULL, &signal_mask);
-	opcache_enabled = probe_opcache();
+	opcache_is_well = probe_opcache();
 	pthread_sigmask(SIG_SETMASK, &signal_mask, NULL);
+	if (!opcache_is_well || !ephpm_opcache_guard()) {
+		return EPHPM_STARTUP_OPCACHE_FAILED;
+	}
+	opcache_force_restart_timeout = INI_INT("opcache.force_restart_timeout");
+	ephpm_pid_startup();
 	return EPHPM_STARTUP_OK;
 }
 
 void ephpm_shutdown(void)
 {
+	ephpm_opcache_unguard();
 	php_module_shutdown();
 	sapi_shutdown();
 #ifdef ZTS
@@ -188,6 +220,7 @@ ephpm_info ephpm_describe(void)
 #endif
 		.debug = ZEND_DEBUG,
 		.opcache = opcache_enabled,
+		.force_restart_timeout = opcache_force_restart_timeout,
 		.set_timeout = ephpm_timer_is_ours(),
 	};
 	return info;
@@ -233,13 +266,18 @@ void ephpm_thread_attach(ephpm_interrupt *interrupt, void *thread)
 	/* There is one set of globals, and until now it knew the stack of the thread that started PHP. */
 	zend_call_stack_init();
 #endif
+	ephpm_isolation_attach();
 	interrupt->vm_interrupt = &EG(vm_interrupt);
 	interrupt->timed_out = &EG(timed_out);
 	interrupt->thread = (uintptr_t) pthread_self();
+	ephpm_watch_attach(interrupt, thread);
 }
 
 void ephpm_thread_detach(void)
 {
+	ephpm_isolation_detach();
+	ephpm_watch_detach();
+	ephpm_opcache_detach();
 #ifdef ZTS
 	ts_free_thread();
 #endif
@@ -251,6 +289,11 @@ void ephpm_interrupt_fire(const ephpm_interrupt *interrupt)
 	/* In this order: the engine looks at the second only when it has seen the first. */
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->timed_out, true);
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->vm_interrupt, true);
+	ephpm_interrupt_signal(interrupt);
+}
+
+void ephpm_interrupt_signal(const ephpm_interrupt *interrupt)
+{
 	pthread_kill((pthread_t) interrupt->thread, INTERRUPT_SIGNAL);
 }
 

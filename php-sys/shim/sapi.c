@@ -174,6 +174,10 @@ static void ephpm_sapi_register_server_variables(zval *array)
 	if (!context) {
 		return;
 	}
+	if (ephpm_is_isolated) {
+		/* First, because the request's own come before them. */
+		ephpm_environment_import(Z_ARRVAL_P(array));
+	}
 	if (sapi_module.input_filter && !filter_default_is_raw()) {
 		register_filtered(context, array);
 		return;
@@ -182,7 +186,7 @@ static void ephpm_sapi_register_server_variables(zval *array)
 	const ephpm_var *end = var + context->request->server_len;
 	HashTable *variables = Z_ARRVAL_P(array);
 	/* The core adds five more: the time twice, and what it makes of Authorization. */
-	zend_hash_extend(variables, context->request->server_len + 5, false);
+	zend_hash_extend(variables, zend_hash_num_elements(variables) + context->request->server_len + 5, false);
 	for (; var < end; var++) {
 		zval value;
 		ZVAL_STRINGL_FAST(&value, var->value.ptr, var->value.len);

@@ -41,16 +41,95 @@ void ephpm_send_interim(ephpm_context *context, int status);
 /* Rust's side; set before PHP starts. */
 extern ephpm_sapi ephpm_callbacks;
 
+/* Whether the server started PHP, and not its command line, whose own business all that we change is. */
+static inline bool ephpm_serves(void)
+{
+	return ephpm_callbacks.ub_write != NULL;
+}
+
 /* Ours; PHP's own `sapi_module` is a copy of it. */
 extern sapi_module_struct ephpm_sapi_module;
 
 /* The module "ephpm": our functions, and our versions of some of PHP's. */
 extern zend_module_entry ephpm_module_entry;
 
+/* What the linker makes of "--wrap=name" (build.rs): __real_name is the original, __wrap_name is called instead of it.
+ * Weak, because without the argument there is no such name. */
+#define EPHPM_WRAPPED(name) \
+	extern __typeof__(name) __real_##name __attribute__((weak)); \
+	extern __typeof__(name) __wrap_##name
+
+/* Gives a function of PHP's another handler, before any thread has its table; returns its own, NULL if there is no such
+ * function. */
+zif_handler ephpm_exchange_function(const char *name, zif_handler handler);
+
+/* isolation.c: what belongs to a process, kept apart for each thread. Startup comes before PHP's, the exchange of
+ * functions within it; attach, reset (after each request) and detach are called on the thread. */
+bool ephpm_isolation_startup(const ephpm_options *options);
+void ephpm_isolation_exchange_functions(void);
+void ephpm_isolation_attach(void);
+void ephpm_isolation_reset(void);
+void ephpm_isolation_detach(void);
+
+/* Whether the calling thread has an environment, a mask and a locale of its own. */
+extern __thread bool ephpm_is_isolated;
+
+/* environment.c. The vector is for free(), its strings are not. */
+bool ephpm_environment_is_exchangeable(void);
+bool ephpm_environment_prepare(const ephpm_var *vars, size_t vars_len);
+void ephpm_environment_import(HashTable *array);
+char **ephpm_environment_vector(void);
+void ephpm_environment_reset(void);
+
+/* process.c */
+void ephpm_process_startup(void);
+void ephpm_process_attach(void);
+void ephpm_process_reset(void);
+
+/* children.c */
+void ephpm_children_startup(void);
+void ephpm_children_exchange_functions(void);
+void ephpm_children_reset(void);
+
+/* user_ini.c. Activate is called with a request, before php_request_startup(). */
+void ephpm_user_ini_activate(const ephpm_request *request);
+void ephpm_user_ini_forget(void);
+
+/* Makes the constant PHP_BINARY say this, once PHP has defined it; NULL changes nothing. In runtime.c. */
+void ephpm_name_binary(const char *path);
+
 /* timer.c. Attach comes before PHP knows of the thread, detach after. */
 void ephpm_timer_startup(void);
 void ephpm_timer_attach(void *thread);
 void ephpm_timer_detach(void);
 bool ephpm_timer_is_ours(void);
+
+/* watch.c. Startup is for a MINIT: the JIT compiler, which starts after those, wants to know the hook. */
+void ephpm_watch_startup(void);
+void ephpm_watch_attach(ephpm_interrupt *interrupt, void *thread);
+void ephpm_watch_detach(void);
+/* In a child of fork(): nobody watches it. */
+void ephpm_watch_forget(void);
+/* Whether an interrupted poll() is not to go on, since the request's time is over, and whether it is to fail then. */
+bool ephpm_watch_ends_poll(bool *fails);
+/* At the end of a request, before its memory is freed. */
+void ephpm_watch_note_memory(void);
+
+/* runtime.c: breaks a system call in which the thread blocks. */
+void ephpm_interrupt_signal(const ephpm_interrupt *interrupt);
+
+/* opcache.c. Starts PHP's modules; FAILURE with an ephpm_opcache_problem() when OPcache does not start. */
+zend_result ephpm_opcache_startup(void);
+/* OPcache is wanted, and a script has found that it is not there. */
+void ephpm_opcache_did_not_start(void);
+/* Between these two OPcache restarts only by ephpm_opcache_restart(). On the thread that starts PHP, alone. False if
+ * that cannot be, with an ephpm_opcache_problem(). */
+bool ephpm_opcache_guard(void);
+void ephpm_opcache_unguard(void);
+/* Comes before PHP forgets the thread. */
+void ephpm_opcache_detach(void);
+
+/* pid.c */
+void ephpm_pid_startup(void);
 
 #endif

@@ -22,7 +22,7 @@ char *__wrap__php_stream_mmap_range(php_stream *stream, size_t offset, size_t le
 	size_t mapped = 0;
 	char *start = __real__php_stream_mmap_range(stream, offset, length, mode, &mapped);
 
-	if (start && mapped > MAPPED_BYTES_MAX) {
+	if (start && mapped > MAPPED_BYTES_MAX && ephpm_serves()) {
 		/* Nothing of it has been touched: it was only an entry in a table. */
 		php_stream_mmap_unmap(stream);
 		return NULL;

@@ -72,24 +72,35 @@ void __wrap_zend_max_execution_timer_shutdown(void)
 }
 #endif
 
-/* In place of libc's in this executable, though not in shared libraries: the symbol is hidden. PHP's sockets wait with
- * poll(), and when that is interrupted they wait again, for as long as before (php_sock_stream_wait_for_data in
- * xp_socket.c). But when the request's time is over then so is theirs, and the script comes to its error. */
-int poll(struct pollfd *fds, nfds_t fds_len, int timeout_ms)
+/* In place of libc's. PHP's sockets wait with poll(), and when that is interrupted they wait again, for as long as before
+ * (php_sock_stream_wait_for_data in xp_socket.c). But when the request's time is over then so is theirs, and the script
+ * comes to its error. Visible to shared libraries, since libcurl waits with it too: that goes on when it is interrupted
+ * or when nothing comes, and gives up only when poll() fails. For a request without time that does not take the first
+ * hint it does. */
+__attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t fds_len, int timeout_ms)
 {
 	struct timespec timeout = { .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L };
 	int ready = ppoll(fds, fds_len, timeout_ms < 0 ? NULL : &timeout, NULL);
+	bool fails;
 
-	if (ready < 0 && errno == EINTR && owner && zend_atomic_bool_load_ex(&EG(timed_out))) {
+	if (ready >= 0 || errno != EINTR || !owner) {
+		return ready;
+	}
+	if (zend_atomic_bool_load_ex(&EG(timed_out))) {
 		return 0;
 	}
-	return ready;
+	if (ephpm_watch_ends_poll(&fails)) {
+		errno = EBADF;
+		return fails ? -1 : 0;
+	}
+	return -1;
 }
 
 /* A child of fork() has this thread alone, and nobody who watches it. */
 static void forget_owner(void)
 {
 	owner = NULL;
+	ephpm_watch_forget();
 }
 
 void ephpm_timer_startup(void)

@@ -47,20 +47,28 @@ fn structs_are_laid_out_as_in_c() {
             is_aborted: Callback<unsafe extern "C" fn(Exchange) -> bool>,
             log_message: Callback<unsafe extern "C" fn(Exchange, i32, Text, usize)>,
             set_timeout: Callback<unsafe extern "C" fn(Exchange, i64, i64)>,
+            take_trace: Callback<unsafe extern "C" fn(Exchange, Text, usize)>,
         }
         ephpm_options {
             ini_path: Text, ini_defaults: *const ephpm_var, ini_defaults_len: usize, ini_entries: Text,
             executable_location: Text, version: Text, threads: u32,
+            environment: *const ephpm_var, environment_len: usize,
         }
-        ephpm_interrupt { vm_interrupt: *mut std::ffi::c_void, timed_out: *mut std::ffi::c_void, thread: usize }
+        ephpm_interrupt {
+            vm_interrupt: *mut std::ffi::c_void, timed_out: *mut std::ffi::c_void, thread: usize,
+            flags: *mut std::ffi::c_void, frames: *mut std::ffi::c_void,
+        }
+        ephpm_memory { peak: usize, held: usize }
         ephpm_info {
             version: Text, zend_version: Text, version_id: u32, zts: bool, debug: bool, opcache: bool,
+            force_restart_timeout: i64,
             set_timeout: bool,
         }
         ephpm_extension { name: Text, version: Text }
         ephpm_io {}
         ephpm_startup_result {}
         ephpm_outcome {}
+        ephpm_restart {}
     };
     assert_eq!(in_rust, in_c());
 }

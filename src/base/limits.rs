@@ -50,6 +50,15 @@ pub const WRITE_BUDGET: usize = 1024 * 1024;
 /// Connections accepted from one listener in one turn.
 pub const ACCEPT_BUDGET: usize = 64;
 
+/// The stack of a PHP thread: address space, of which only what is used takes memory. PHP's functions look how much they
+/// have used and stop at a quarter (`zend.max_allowed_stack_size`), four times of what php-fpm has. What frees objects
+/// does not look: some 100 bytes for each, if each is held by the one before. With this a million of them is freed, and the
+/// destructors of 300,000 run.
+pub const THREAD_STACK: usize = 128 * 1024 * 1024;
+/// How long after `php.request_timeout` a PHP thread that has not come back is replaced. Its shutdown functions are
+/// interrupted each second.
+pub const LOST_AFTER: Duration = Duration::from_secs(10);
+
 /// Requests waiting for a PHP thread (503).
 pub const QUEUE_MAX: usize = 1024;
 /// How long a request may wait for a PHP thread (503).
@@ -77,3 +86,14 @@ const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(RESPONSE_BUFFER_LOW < RESPONSE_BUFFER_HIGH);
 const _: () = assert!(OUTPUT_BLOCK_BYTES <= RESPONSE_BUFFER_HIGH);
 const _: () = assert!(SEND_QUEUE_HIGH >= OUTPUT_BLOCK_BYTES as u64);
+
+/// How long requests are held so that OPcache can restart, the first time: longer than most scripts run.
+pub const OPCACHE_PAUSE_FIRST: Duration = Duration::from_secs(2);
+/// It doubles each time that it was not long enough, up to this: less than requests may wait in the queue.
+pub const OPCACHE_PAUSE_LIMIT: Duration = Duration::from_secs(16);
+/// After requests were held they run for so many times as long, whoever calls `opcache_reset()` how often.
+pub const OPCACHE_PAUSE_SHARE: u32 = 10;
+/// The shortest time between two restarts. Until the second, scripts are compiled for each request.
+pub const OPCACHE_RESTART_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two interrupts of scripts that OPcache has waited for long enough: their shutdown functions get so long.
+pub const OPCACHE_INTERRUPT_INTERVAL: Duration = Duration::from_secs(5);

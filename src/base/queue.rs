@@ -1,7 +1,7 @@
 //! A bounded queue from many producers to threads that sleep while it is empty.
 //!
-//! The queue proper is lock-free and first in, first out; only a thread with nothing to do, and whoever wakes it, take
-//! a lock. Sleepers are woken last in, first out, so that at low load the same few threads, whose caches are warm, do
+//! The queue proper is strictly first in, first out, and nobody waits for anybody but while unwanted items are searched
+//! in a full queue; only a thread with nothing to do, and whoever wakes it, take a lock alone. Sleepers are woken last in, first out, so that at low load the same few threads, whose caches are warm, do
 //! all the work. They are woken one by one: while one has been called and does not run yet, nobody calls another, and
 //! when it runs it calls the next if there is more to do than it can take. So a burst of short work does not wake more
 //! threads than it keeps busy.
@@ -11,19 +11,21 @@
 //! two steps of each is a full fence, so that at least one sees what the other has done.
 
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{self, Thread};
 
 use crossbeam_queue::ArrayQueue;
 
 /// Places beyond a queue's capacity. Each producer may push one item too many when it looked at the same moment as the
 /// others, and what [`Queue::retain`] has taken out must find a place again; this is more than there are producers.
-const SPARE_PLACES: usize = 512;
+pub const SPARE_PLACES: usize = 512;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Queue<T> {
     items: ArrayQueue<T>,
+    /// Shared by those who push and pop, and held alone by [`Queue::retain`], which would change the order for them.
+    order: RwLock<()>,
     capacity: usize,
     closed: AtomicBool,
     dormitory: Mutex<Dormitory>,
@@ -71,11 +73,17 @@ impl<T> Queue<T> {
     pub fn new(capacity: usize) -> Self {
         Self {
             items: ArrayQueue::new(capacity + SPARE_PLACES),
+            order: RwLock::new(()),
             capacity,
             closed: AtomicBool::new(false),
             dormitory: Mutex::default(),
             may_call: AtomicBool::new(false),
         }
+    }
+
+    /// How many items may wait.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// How many items wait.
@@ -93,14 +101,17 @@ impl<T> Queue<T> {
         if self.is_closed() || self.items.len() >= self.capacity {
             return Err(item);
         }
+        let order = self.keep_order();
         self.items.push(item)?;
+        drop(order);
         self.call_if_needed();
         Ok(())
     }
 
-    /// Drops the items that are not wanted any more. The others keep their order, but for what is pushed and popped
-    /// meanwhile. Takes time in proportion to the length.
+    /// Drops the items that are not wanted any more; the others keep their order. Takes time in proportion to the length,
+    /// in which nobody else can push or pop.
     pub fn retain(&self, is_wanted: impl Fn(&T) -> bool) {
+        let _order = self.order.write().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..self.items.len() {
             let Some(item) = self.items.pop() else { return };
             if is_wanted(&item) {
@@ -118,7 +129,7 @@ impl<T> Queue<T> {
             if self.is_closed() {
                 return None;
             }
-            if let Some(item) = self.items.pop() {
+            if let Some(item) = self.take() {
                 if called && !self.items.is_empty() {
                     self.call_if_needed();
                 }
@@ -140,6 +151,15 @@ impl<T> Queue<T> {
     /// Whether it was closed.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    fn take(&self) -> Option<T> {
+        let _order = self.keep_order();
+        self.items.pop()
+    }
+
+    fn keep_order(&self) -> RwLockReadGuard<'_, ()> {
+        self.order.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To be called after a push, or when there is more than one can take.
@@ -237,6 +257,32 @@ mod tests {
         assert_eq!(queue.push(3), Ok(()));
         assert_eq!((queue.pop(&consumer), queue.pop(&consumer)), (Some(2), Some(3)));
         assert!(queue.is_empty());
+    }
+
+    /// What is taken out for others to leave keeps its place before what comes later.
+    #[test]
+    fn order_holds_while_unwanted_items_are_searched() {
+        const ITEMS: u32 = 20_000;
+        let queue = Queue::new(100);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !queue.is_closed() {
+                    queue.retain(|_| true);
+                    thread::yield_now();
+                }
+            });
+            scope.spawn(|| {
+                for item in 0..ITEMS {
+                    while queue.push(item).is_err() {
+                        thread::yield_now();
+                    }
+                }
+            });
+            let consumer = Consumer::new();
+            let popped: Vec<_> = (0..ITEMS).map_while(|_| queue.pop(&consumer)).collect();
+            queue.close();
+            assert!(popped.iter().copied().eq(0..ITEMS), "{popped:?}");
+        });
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub enum Pull {
     End,
     /// PHP is gone without completing it. Before a head this is a 500, after it the response is to be cut.
     Failed,
+    /// PHP was given no more time to complete it. Before a head this is a 504, after it the response is to be cut.
+    Expired,
 }
 
 impl Handle {
@@ -37,7 +39,7 @@ impl Handle {
         Self { exchange }
     }
 
-    /// The next piece. `End` and `Failed` come once and for all.
+    /// The next piece. `End`, `Failed` and `Expired` come once and for all.
     pub fn poll(&mut self) -> Pull {
         let mut state = self.exchange.lock();
         if let Some(response) = state.interim.pop_front() {
@@ -59,6 +61,7 @@ impl Handle {
             return match state.reply {
                 Reply::Over(End::Complete) => Pull::End,
                 Reply::Over(End::Failed) => Pull::Failed,
+                Reply::Over(End::Expired) => Pull::Expired,
                 _ => Pull::Pending,
             };
         };

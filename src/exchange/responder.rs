@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::expiry::Expiry;
 use super::job::Job;
 use super::state::{End, Exchange, Phase, Reply};
 use crate::base::limits::{INTERIM_HEADS_MAX, OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
@@ -68,6 +69,11 @@ impl Responder {
         &self.job
     }
 
+    /// A way to end the response without PHP, for whoever watches the thread.
+    pub fn expiry(&self) -> Expiry {
+        Expiry::new(Arc::clone(&self.exchange))
+    }
+
     /// Whether somebody still waits for the request to be started.
     pub fn is_wanted(&self) -> bool {
         self.exchange.is_queued()
@@ -118,7 +124,7 @@ impl Responder {
             return;
         }
         let mut state = self.exchange.lock();
-        if state.interim.len() < INTERIM_HEADS_MAX {
+        if state.interim.len() < INTERIM_HEADS_MAX && !self.exchange.is_aborted() {
             state.interim.push_back(response);
             self.exchange.ring(state);
         }
@@ -171,10 +177,15 @@ impl Responder {
         let output = std::mem::replace(&mut self.output, Output::Finished);
         let mut chunk = self.pending.split().freeze();
         let mut state = self.exchange.lock();
+        if state.released {
+            return;
+        }
         state.released = released;
         match output {
             Output::Finished if released => {}
             Output::Finished => return,
+            // It has expired.
+            _ if state.is_over() => chunk.clear(),
             Output::Await => state.reply = Reply::Over(End::Failed),
             Output::Gathering { response, content } => {
                 let length = content.length(chunk.len() as u64);
@@ -244,7 +255,7 @@ impl Drop for Responder {
         if std::mem::replace(&mut state.released, true) {
             return;
         }
-        if !matches!(self.output, Output::Finished) {
+        if !matches!(self.output, Output::Finished) && !state.is_over() {
             state.end(End::Failed);
         }
         self.exchange.ring(state);

@@ -120,9 +120,16 @@ pub(super) enum End {
     Complete,
     /// PHP is gone, or has produced less than it announced.
     Failed,
+    /// PHP was given no more time for it.
+    Expired,
 }
 
 impl State {
+    /// Whether how it ends has been said.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.reply, Reply::Over(_) | Reply::Head { end: Some(_), .. })
+    }
+
     /// Appends content, if there is any.
     pub(super) fn push(&mut self, chunk: Bytes) {
         self.buffered += chunk.len();
@@ -200,6 +207,13 @@ impl Exchange {
         }
         state.waiting = false;
         state
+    }
+
+    /// Wakes the PHP thread if it waits, since it is to look again once the caller unlocks `state`.
+    pub(super) fn call_waiting(&self, state: &MutexGuard<'_, State>) {
+        if state.waiting {
+            self.drained.notify_one();
+        }
     }
 
     /// Wakes the PHP thread if it waits, for a reason that the caller has just put into `state`.

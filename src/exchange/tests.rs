@@ -78,6 +78,7 @@ fn pulled(handle: &mut Handle) -> Vec<String> {
             Pull::Pending => ("pending".into(), false),
             Pull::End => ("end".into(), false),
             Pull::Failed => ("failed".into(), false),
+            Pull::Expired => ("expired".into(), false),
         };
         all.push(word);
         if !more {
@@ -121,6 +122,77 @@ fn a_flush_hands_over_at_once_and_a_busy_loop_is_not_woken() {
     assert_eq!(rung(&p.bell).map(|rung| rung.released), Some(true));
     assert_eq!(pulled(&mut p.handle), ["data: 2", "end"]);
     assert_eq!(p.wakes.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_response_that_has_not_begun_expires() {
+    let mut p = pair(Method::Get);
+    assert!(p.responder.start());
+    let expiry = p.responder.expiry();
+    p.responder.send_head(head(&[]));
+    p.responder.write(b"gathered").unwrap();
+    expiry.expire();
+    assert_eq!(pulled(&mut p.handle), ["expired"]);
+    assert_eq!(rung(&p.bell).map(|rung| rung.released), Some(false));
+    // PHP goes on for a while.
+    assert!(p.responder.is_aborted());
+    assert_eq!(p.responder.write(b"late"), Err(Aborted));
+    assert_eq!(p.responder.flush(), Err(Aborted));
+    p.responder.complete();
+    assert_eq!(pulled(&mut p.handle), ["expired"]);
+    assert_eq!(rung(&p.bell).map(|rung| rung.released), Some(true));
+}
+
+#[test]
+fn a_response_that_is_under_way_is_cut_where_it_is() {
+    let mut p = pair(Method::Get);
+    let expiry = p.responder.expiry();
+    p.responder.send_head(head(&[]));
+    p.responder.write(b"half").unwrap();
+    p.responder.flush().unwrap();
+    p.responder.write(b"gathered").unwrap();
+    expiry.expire();
+    expiry.expire();
+    assert_eq!(pulled(&mut p.handle), ["200 Unknown", "half", "expired"]);
+    drop(p.responder);
+    assert_eq!(pulled(&mut p.handle), ["expired"]);
+}
+
+#[test]
+fn a_response_that_is_complete_does_not_expire() {
+    let mut p = pair(Method::Get);
+    let expiry = p.responder.expiry();
+    p.responder.send_head(head(&[]));
+    p.responder.write(b"page").unwrap();
+    p.responder.finish();
+    expiry.expire();
+    assert!(!p.responder.is_aborted());
+    assert_eq!(pulled(&mut p.handle), ["200 Exact(4)", "page", "end"]);
+}
+
+/// A thread that never comes back: the loop does not wait for it, and hears nothing more of it if it does.
+#[test]
+fn a_response_is_released_without_its_thread() {
+    for finished in [false, true] {
+        let mut p = pair(Method::Get);
+        let expiry = p.responder.expiry();
+        p.responder.send_head(head(&[]));
+        p.responder.write(b"page").unwrap();
+        if finished {
+            p.responder.finish();
+        }
+        expiry.expire();
+        expiry.release();
+        assert_eq!(rung(&p.bell).map(|rung| rung.released), Some(true));
+        let story = pulled(&mut p.handle);
+        assert_eq!(story.last().unwrap(), if finished { "end" } else { "expired" });
+        let _ = p.responder.write(b"late");
+        let _ = p.responder.flush();
+        p.responder.send_interim(head(&[]));
+        p.responder.complete();
+        expiry.release();
+        assert_eq!(rung(&p.bell), None);
+    }
 }
 
 #[test]
@@ -236,7 +308,7 @@ fn php_waits_for_room_and_memory_stays_bounded() {
         match p.handle.poll() {
             Pull::Content(bytes) => seen += bytes.len(),
             Pull::End => break,
-            Pull::Failed => panic!("the response failed"),
+            Pull::Failed | Pull::Expired => panic!("the response failed"),
             Pull::Interim(_) | Pull::Head(..) => {}
             Pull::Pending => thread::yield_now(),
         }

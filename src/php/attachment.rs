@@ -7,10 +7,12 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use php_sys::{ephpm_interrupt, ephpm_thread_attach, ephpm_thread_detach};
+use php_sys::{ephpm_interrupt, ephpm_memory, ephpm_thread_attach, ephpm_thread_detach, ephpm_thread_memory};
 
 use super::info::Info;
-use super::slot::{Slot, Target};
+use super::scoreboard::Memory;
+use super::slot::Slot;
+use super::target::Target;
 
 /// The calling thread, attached to PHP until it is dropped. It can execute requests.
 #[derive(Debug)]
@@ -34,13 +36,21 @@ impl Attachment {
             }
             other => panic!("a thread is attached to PHP, which does not run: {other:?}"),
         }
-        let mut raw = ephpm_interrupt { vm_interrupt: ptr::null_mut(), timed_out: ptr::null_mut(), thread: 0 };
+        let null = ptr::null_mut();
+        let mut raw = ephpm_interrupt { vm_interrupt: null, timed_out: null, thread: 0, flags: null, frames: null };
         // SAFETY: PHP runs, and does not stop while a thread is counted as attached; `drop` detaches, on this thread,
         // and until then keeps the slot.
         unsafe { ephpm_thread_attach(&mut raw, Arc::as_ptr(&slot).cast_mut().cast()) };
         // SAFETY: attached above, and `drop` empties the slot before it detaches.
         slot.attach(unsafe { Target::new(raw) });
         Self { slot, _not_send: PhantomData }
+    }
+
+    /// What PHP holds for this thread.
+    pub(super) fn memory(&self) -> Memory {
+        // SAFETY: this thread is attached, as `self` cannot leave it.
+        let ephpm_memory { peak, held } = unsafe { ephpm_thread_memory() };
+        Memory { peak, held }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What libphp is, as it says itself.
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use php_sys::ephpm_describe;
 
@@ -17,6 +18,9 @@ pub struct Info {
     pub debug: bool,
     /// Whether OPcache caches scripts. Known once PHP runs.
     pub opcache: bool,
+    /// `opcache.force_restart_timeout`: how long OPcache waits for scripts to end so that it can restart, before they are
+    /// ended. None for as long as it takes. Known once PHP runs.
+    pub force_restart_timeout: Option<Duration>,
     /// Whether scripts that run for too long are ours to end. If not, PHP's own timers do it, at a price.
     pub limits_time: bool,
 }
@@ -43,6 +47,10 @@ impl Info {
             zts: raw.zts,
             debug: raw.debug,
             opcache: raw.opcache,
+            force_restart_timeout: u64::try_from(raw.force_restart_timeout)
+                .ok()
+                .filter(|seconds| *seconds > 0)
+                .map(Duration::from_secs),
             limits_time: raw.set_timeout,
         }
     }

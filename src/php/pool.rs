@@ -1,33 +1,38 @@
 //! The threads that run scripts, fed by one queue.
 //!
 //! Their number is fixed. A thread's job never changes: it takes requests until the queue is closed. When a request
-//! leaves its part of PHP in an unknown state, the thread detaches and attaches again, which gives it a new one.
+//! leaves its part of PHP in an unknown state, or it has served as many as it may, the thread detaches and attaches
+//! again, which gives it a new one. A thread that does not come back from a request is replaced.
 
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::alarm::Alarm;
+use super::arrivals::Arrivals;
 use super::attachment::Attachment;
+use super::crash_note::note;
 use super::info::Info;
+use super::opcache::Opcache;
+use super::recycling::Recycling;
 use super::request::RequestArena;
 use super::runtime::Php;
 use super::sapi::{self, Health};
-use super::slot::Slot;
+use super::scoreboard::{Counters, QueueStatus, Scoreboard, Snapshot, ThreadState, Told};
+use super::seats::Seats;
+use super::slot::{Event, Slot, Watch};
+use super::slow::SlowSink;
 use super::watchdog::Watchdog;
-use crate::base::black_box::{self, BlackBox, Record};
-use crate::base::queue::{Consumer, Queue};
-use crate::exchange::{Dispatch, Job, Responder};
+use crate::base::black_box::{BlackBox, Record};
+use crate::base::limits;
+use crate::base::queue::{Consumer, Queue, SPARE_PLACES};
+use crate::exchange::{Dispatch, Responder};
 use crate::site::server_vars::ServerOptions;
 
-/// PHP measures its stack limit against the thread's stack (`zend.max_allowed_stack_size`); 8 MiB is what a main
-/// thread has. Only what is used takes memory.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Between two searches of a full queue, which take some 50 µs at its default length.
 const PURGE_INTERVAL: Duration = Duration::from_millis(10);
-/// Between two interrupts of a thread that does not end: its shutdown functions get so long.
+/// Between two interrupts of a thread at the end: its shutdown functions get so long.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How a pool is to be.
@@ -39,15 +44,43 @@ pub struct PoolOptions {
     pub queue_max: usize,
     /// What `$_SERVER` says of the server.
     pub server: ServerOptions,
+    /// The stack of a thread, in bytes. Only what is used takes memory. PHP's own limit
+    /// (`zend.max_allowed_stack_size`) must leave room below it for code that does not look.
+    pub stack_bytes: usize,
+    /// How long a request may take once PHP has begun it.
+    pub request_timeout: Option<Duration>,
+    /// How long after that a thread that has not come back is replaced. At most as many are at a time as there are
+    /// threads.
+    pub lost_after: Duration,
+    /// After how long a request is slow, and where to tell.
+    pub slow: Option<(Duration, Arc<dyn SlowSink>)>,
+    /// After how many requests a thread leaves PHP and joins it anew; 0 means never.
+    pub max_requests: u64,
     /// Where each thread, by its number, notes what it runs, for whoever looks after a crash.
     pub black_box: Option<BlackBox>,
+}
+
+impl Default for PoolOptions {
+    /// One thread, and no limits.
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            queue_max: limits::QUEUE_MAX,
+            server: ServerOptions::default(),
+            stack_bytes: limits::THREAD_STACK,
+            request_timeout: None,
+            lost_after: limits::LOST_AFTER,
+            slow: None,
+            max_requests: 0,
+            black_box: None,
+        }
+    }
 }
 
 /// PHP threads at work. Requests come through [`dispatch`](Self::dispatch).
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
     watchdog: Watchdog,
 }
 
@@ -58,74 +91,79 @@ pub struct Stuck(pub usize);
 #[derive(Debug)]
 struct Shared {
     queue: Queue<Box<Responder>>,
+    arrivals: Arrivals,
     server: ServerOptions,
-    workers: Vec<Worker>,
+    stack_bytes: usize,
+    seats: Seats,
+    watch: Arc<Watch>,
+    recycling: Recycling,
+    opcache: Opcache,
+    black_box: Option<BlackBox>,
     /// When the full queue was last searched for requests that nobody waits for.
     purged_at: Mutex<Option<Instant>>,
-    /// How many threads have not ended.
-    alive: Mutex<usize>,
+    threads: Mutex<Threads>,
     ended: Condvar,
 }
 
-/// What others may know of a thread.
-#[derive(Debug)]
-struct Worker {
-    state: AtomicU8,
-    slot: Arc<Slot>,
-    record: Option<Record>,
+#[derive(Debug, Default)]
+struct Threads {
+    /// How many have not ended.
+    alive: usize,
+    handles: Vec<JoinHandle<()>>,
 }
 
-/// What a thread does:
-///
-/// ```text
-/// Starting ──▶ Waiting ⇄ Running ──▶ Stopping
-///     ▲                     │
-///     └─────Unhealthy◀──────┘
-/// ```
+/// Why a thread leaves PHP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum State {
-    /// Attaching to PHP.
-    Starting,
-    /// Waiting for a request.
-    Waiting,
-    /// Running a script.
-    Running,
-    /// Detaching from PHP, to start anew.
+enum Leave {
+    /// There is no more to do.
+    Closed,
+    /// Its part of PHP is in an unknown state.
     Unhealthy,
-    /// Detaching from PHP for good.
-    Stopping,
+    /// It has served as many requests as it may.
+    Recycled,
+    /// It was replaced.
+    Lost,
 }
 
 impl Pool {
     /// Starts the threads. They run until [`stop`](Self::stop).
     pub fn start(php: &Php, options: &PoolOptions) -> io::Result<Self> {
-        if !php.info().limits_time {
+        let info = php.info();
+        if !info.limits_time {
             log::warn!("linked without php-sys's arguments: PHP's own timers limit the time of scripts");
         }
         let alarm = Arc::new(Alarm::new());
-        let workers: Vec<_> = (0..threads(options))
-            .map(|number| Worker::new(&alarm, options.black_box.and_then(|black_box| black_box.record(number))))
-            .collect();
-        let slots = workers.iter().map(|worker| Arc::clone(&worker.slot)).collect();
-        let watchdog = Watchdog::start(slots, alarm)?;
+        let watch = Arc::new(Watch {
+            request_timeout: options.request_timeout,
+            lost_after: options.lost_after,
+            slow: options.slow.clone(),
+            counters: Counters::default(),
+        });
+        let queue_max = options.queue_max.max(1);
         let shared = Arc::new(Shared {
-            queue: Queue::new(options.queue_max.max(1)),
+            queue: Queue::new(queue_max),
+            arrivals: Arrivals::new(queue_max + SPARE_PLACES),
             server: options.server.clone(),
-            workers,
+            stack_bytes: options.stack_bytes,
+            seats: Seats::new(threads(options), Arc::clone(&watch), Arc::clone(&alarm)),
+            watch,
+            // Without thread safety there is nothing to leave.
+            recycling: Recycling::new(if info.zts { options.max_requests } else { 0 }),
+            opcache: Opcache::new(threads(options)),
+            black_box: options.black_box,
             purged_at: Mutex::new(None),
-            alive: Mutex::new(0),
+            threads: Mutex::default(),
             ended: Condvar::new(),
         });
-        let mut pool = Self { shared, threads: Vec::new(), watchdog };
-        for number in 0..pool.shared.workers.len() {
-            match pool.spawn(number) {
-                Ok(thread) => pool.threads.push(thread),
-                Err(error) => {
-                    // They have had nothing to do yet.
-                    let _ = pool.stop(Duration::ZERO, Duration::MAX);
-                    return Err(error);
-                }
+        // Not for longer than there are threads: requests that wait go with the queue.
+        let same = Arc::downgrade(&shared);
+        let watchdog = Watchdog::start(alarm, move |now| same.upgrade()?.turn(now))?;
+        let pool = Self { shared, watchdog };
+        for number in 0..pool.threads() {
+            if let Err(error) = pool.shared.spawn(pool.shared.seats.get(number)) {
+                // They have had nothing to do yet.
+                let _ = pool.stop(Duration::ZERO, Duration::MAX);
+                return Err(error);
             }
         }
         Ok(pool)
@@ -136,9 +174,19 @@ impl Pool {
         Arc::clone(&self.shared) as Arc<dyn Dispatch>
     }
 
+    /// The way to see what the threads are at.
+    pub fn scoreboard(&self) -> Arc<dyn Scoreboard> {
+        Arc::clone(&self.shared) as Arc<dyn Scoreboard>
+    }
+
     /// How many threads there are.
     pub fn threads(&self) -> usize {
-        self.shared.workers.len()
+        self.shared.seats.len()
+    }
+
+    /// How often OPcache has restarted.
+    pub fn opcache_restarts(&self) -> u64 {
+        self.shared.opcache.restarts()
     }
 
     /// Drops the requests that wait, and takes no others. Scripts run on.
@@ -148,7 +196,7 @@ impl Pool {
 
     /// Whether every thread has ended, after [`close`](Self::close).
     pub fn has_ended(&self) -> bool {
-        *self.shared.lock_alive() == 0
+        self.shared.lock_threads().alive == 0
     }
 
     /// Ends it: waiting requests are dropped, scripts may run for `patience`, then they are interrupted, and after
@@ -157,53 +205,27 @@ impl Pool {
         self.close();
         let started = Instant::now();
         let mut next_interrupt = patience;
-        let mut alive = self.shared.lock_alive();
-        while *alive > 0 {
+        let mut threads = self.shared.lock_threads();
+        while threads.alive > 0 {
             let elapsed = started.elapsed();
             if elapsed >= limit {
-                return Err(Stuck(*alive));
+                return Err(Stuck(threads.alive));
             }
             if elapsed >= next_interrupt {
-                self.shared.interrupt();
+                self.shared.seats.interrupt();
                 next_interrupt = elapsed + INTERRUPT_INTERVAL;
             }
             let wait = next_interrupt.min(limit) - elapsed;
-            alive = self.shared.ended.wait_timeout(alive, wait).unwrap_or_else(PoisonError::into_inner).0;
+            threads = self.shared.ended.wait_timeout(threads, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
-        drop(alive);
-        for thread in self.threads {
+        let handles = std::mem::take(&mut threads.handles);
+        drop(threads);
+        for thread in handles {
             thread.join().expect("a panic on a PHP thread ends the process");
         }
         self.watchdog.stop();
         Ok(())
     }
-
-    fn spawn(&self, number: usize) -> io::Result<JoinHandle<()>> {
-        let shared = Arc::clone(&self.shared);
-        *shared.lock_alive() += 1;
-        let spawned = thread::Builder::new().name(format!("php-{number}")).stack_size(STACK_BYTES).spawn(move || {
-            shared.work(number);
-            shared.end();
-        });
-        if spawned.is_err() {
-            *self.shared.lock_alive() -= 1;
-        }
-        spawned
-    }
-}
-
-/// Both parts have room in a record, however long the other is.
-const NOTED_BYTES_MAX: usize = black_box::TEXT_BYTES_MAX / 2 - 16;
-
-/// `GET /a.php?b (/srv/a.php)`.
-fn note(record: Record, job: &Job) {
-    fn cut(text: &[u8], max: usize) -> &[u8] {
-        &text[..text.len().min(max)]
-    }
-    let target = cut(job.request.target(), NOTED_BYTES_MAX);
-    let root = cut(&job.script.document_root, NOTED_BYTES_MAX);
-    let name = cut(&job.script.name, NOTED_BYTES_MAX - root.len());
-    record.write(&[job.request.method.as_str().as_bytes(), b" ", target, b" (", root, name, b")"]);
 }
 
 fn threads(options: &PoolOptions) -> usize {
@@ -216,54 +238,170 @@ fn threads(options: &PoolOptions) -> usize {
 
 impl Dispatch for Shared {
     fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>> {
+        let received_at = responder.job().received_at;
         self.queue.push(responder).or_else(|responder| {
             self.purge();
             self.queue.push(responder)
-        })
+        })?;
+        self.arrivals.push(received_at);
+        Ok(())
+    }
+}
+
+impl Scoreboard for Shared {
+    fn snapshot(&self) -> Snapshot {
+        let (threads, lost) = self.seats.statuses(Instant::now());
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let len = self.queue.len();
+        let oldest_wait = self.arrivals.first().filter(|_| len > 0).map(|first| since_1970.saturating_sub(first));
+        let requests = threads.iter().map(|thread| thread.requests).sum();
+        let queue = QueueStatus { len, capacity: self.queue.capacity(), oldest_wait };
+        Snapshot { threads, lost, queue, totals: self.watch.counters.totals(requests) }
     }
 }
 
 impl Shared {
     /// A thread's life.
-    fn work(&self, number: usize) {
-        let worker = &self.workers[number];
+    fn work(&self, slot: &Arc<Slot>) {
         let consumer = Consumer::new();
         let mut arena = RequestArena::default();
-        loop {
-            worker.enter(State::Starting);
-            let attachment = Attachment::new(Arc::clone(&worker.slot));
-            let health = self.serve(worker, &consumer, &attachment, &mut arena);
-            worker.enter(if health == Health::Healthy { State::Stopping } else { State::Unhealthy });
+        let seat = self.opcache.sit_down(slot);
+        let mut leave = None;
+        for life in 0.. {
+            slot.enter(Instant::now(), ThreadState::Starting);
+            let attachment = Attachment::new(Arc::clone(slot));
+            if leave == Some(Leave::Recycled) {
+                self.recycling.done();
+            }
+            slot.enter(Instant::now(), ThreadState::Waiting);
+            let limit = self.recycling.limit(slot.number(), life);
+            let why = self.serve(slot, seat, limit, &consumer, &attachment, &mut arena);
+            let ends = matches!(why, Leave::Closed | Leave::Lost);
+            slot.enter(Instant::now(), if ends { ThreadState::Stopping } else { ThreadState::Restarting });
             drop(attachment);
-            if health == Health::Healthy {
+            self.opcache.abandon(seat);
+            if ends {
+                self.opcache.get_up(seat);
+            }
+            self.account(why, slot);
+            if ends {
                 return;
             }
-            log::warn!("php-{number}: a request has left PHP in an unknown state; the thread starts anew");
+            leave = Some(why);
         }
     }
 
-    /// Serves requests until the queue is closed or one of them has made the thread unhealthy.
-    fn serve(&self, worker: &Worker, consumer: &Consumer, attachment: &Attachment, arena: &mut RequestArena) -> Health {
+    /// Serves requests until there is a reason to leave PHP. The thread may not have left OPcache then: what it detaches
+    /// from may still point there.
+    fn serve(
+        &self,
+        slot: &Slot,
+        seat: usize,
+        limit: Option<u64>,
+        consumer: &Consumer,
+        attachment: &Attachment,
+        arena: &mut RequestArena,
+    ) -> Leave {
+        let record = self.black_box.and_then(|black_box| black_box.record(seat));
+        let mut served = 0;
         loop {
-            worker.enter(State::Waiting);
-            let Some(mut responder) = self.queue.pop(consumer) else { return Health::Healthy };
+            if self.recycling.begin(limit, served, self.queue.is_empty()) {
+                return Leave::Recycled;
+            }
+            let Some(mut responder) = self.queue.pop(consumer) else { return Leave::Closed };
+            self.arrivals.pop();
+            self.opcache.enter(seat, attachment);
             if !responder.start() {
                 // Nobody waits for it any more.
+                self.opcache.leave(seat, attachment);
                 continue;
             }
-            worker.enter(State::Running);
-            if let Some(record) = worker.record {
-                note(record, responder.job());
-            }
+            let told = told(&responder);
+            record.into_iter().for_each(|record| note(record, &told));
+            slot.begin(Instant::now(), &told, || responder.expiry());
             let request = arena.request(responder.job(), &self.server);
             let health = sapi::execute(attachment, &request, responder);
-            if let Some(record) = worker.record {
-                record.clear();
+            served += 1;
+            if !slot.end(Instant::now(), attachment.memory()) {
+                // The record is that of the thread in its place.
+                return Leave::Lost;
             }
+            record.into_iter().for_each(Record::clear);
             if health == Health::Unhealthy {
-                return Health::Unhealthy;
+                return Leave::Unhealthy;
+            }
+            self.opcache.leave(seat, attachment);
+        }
+    }
+
+    fn account(&self, leave: Leave, slot: &Arc<Slot>) {
+        let number = slot.number();
+        match leave {
+            Leave::Closed => {}
+            Leave::Unhealthy => {
+                Counters::add(&self.watch.counters.unhealthy);
+                log::warn!("php-{number}: a request has left PHP in an unknown state; the thread starts anew");
+            }
+            Leave::Recycled => {
+                Counters::add(&self.watch.counters.recycled);
+                log::debug!("php-{number}: the thread starts anew after php.max_requests");
+            }
+            Leave::Lost => {
+                self.seats.forget(slot);
+                log::info!("php-{number}: a thread that was given up has come back, and ends");
             }
         }
+    }
+
+    /// The watchdog's turn; says when the next one is due.
+    fn turn(self: &Arc<Self>, now: Instant) -> Option<Instant> {
+        let (events, next) = self.seats.turn(now);
+        for (slot, event) in events {
+            match event {
+                Event::Expired => {
+                    Counters::add(&self.watch.counters.timeouts);
+                    log::warn!("{}: it has taken longer than php.request_timeout allows", slot.describe(now));
+                }
+                Event::Lost => self.replace(&slot, now),
+            }
+        }
+        next
+    }
+
+    /// A thread has not come back: another one takes its place, unless too many are lost already.
+    fn replace(self: &Arc<Self>, slot: &Arc<Slot>, now: Instant) {
+        Counters::add(&self.watch.counters.lost);
+        let lost = self.seats.lost();
+        if !Info::of_libphp().zts {
+            return log::error!("{}: it cannot be ended; restart the server", slot.describe(now));
+        }
+        if lost >= self.seats.len() {
+            return log::error!(
+                "{}: it cannot be ended, and {lost} threads are lost already, so that this one is not replaced; \
+                 restart the server",
+                slot.describe(now)
+            );
+        }
+        log::error!("{}: it cannot be ended; another thread takes its place", slot.describe(now));
+        let Some(new) = self.seats.replace(slot, now) else { return };
+        if let Err(error) = self.spawn(new) {
+            let is_back = if self.seats.restore(slot) { "" } else { ", and the old one has ended" };
+            log::error!("php-{}: cannot start another thread{is_back}: {error}", slot.number());
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, slot: Arc<Slot>) -> io::Result<()> {
+        let shared = Arc::clone(self);
+        let mut threads = self.lock_threads();
+        let thread = thread::Builder::new().name(format!("php-{}", slot.number())).stack_size(self.stack_bytes);
+        let thread = thread.spawn(move || {
+            shared.work(&slot);
+            shared.end();
+        })?;
+        threads.alive += 1;
+        threads.handles.retain(|handle| !handle.is_finished());
+        threads.handles.push(thread);
+        Ok(())
     }
 
     /// Requests whose clients have gone hold places in a full queue: takes those out, though not at every request that
@@ -273,40 +411,31 @@ impl Shared {
         let mut purged_at = self.purged_at.lock().unwrap_or_else(PoisonError::into_inner);
         if purged_at.is_none_or(|before| now - before >= PURGE_INTERVAL) {
             *purged_at = Some(now);
-            self.queue.retain(|responder| responder.is_wanted());
-        }
-    }
-
-    fn interrupt(&self) {
-        for worker in &self.workers {
-            if worker.is(State::Running) {
-                worker.slot.fire();
-            }
+            self.queue.retain(|responder| {
+                let is_wanted = responder.is_wanted();
+                // All are taken out, and the wanted ones go to the end.
+                self.arrivals.pop();
+                if is_wanted {
+                    self.arrivals.push(responder.job().received_at);
+                }
+                is_wanted
+            });
         }
     }
 
     fn end(&self) {
-        *self.lock_alive() -= 1;
+        self.lock_threads().alive -= 1;
         self.ended.notify_all();
     }
 
-    fn lock_alive(&self) -> MutexGuard<'_, usize> {
+    fn lock_threads(&self) -> MutexGuard<'_, Threads> {
         // Nothing panics while it holds the lock.
-        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Worker {
-    fn new(alarm: &Arc<Alarm>, record: Option<Record>) -> Self {
-        let slot = Arc::new(Slot::new(Arc::clone(alarm)));
-        Self { state: AtomicU8::new(State::Starting as u8), slot, record }
-    }
-
-    fn enter(&self, state: State) {
-        self.state.store(state as u8, Ordering::Relaxed);
-    }
-
-    fn is(&self, state: State) -> bool {
-        self.state.load(Ordering::Relaxed) == state as u8
-    }
+fn told(responder: &Responder) -> Told<'_> {
+    let job = responder.job();
+    let script = [&*job.script.document_root, &*job.script.name];
+    Told { method: job.request.method.as_str(), uri: job.request.target(), script }
 }

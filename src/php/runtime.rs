@@ -3,7 +3,7 @@
 //! PHP is one per process. It is started once, and stopped on the thread that started it when no other thread is
 //! attached. All of that is checked here.
 
-use std::ffi::{CStr, CString, NulError, c_char};
+use std::ffi::{CStr, CString, NulError, OsString, c_char};
 use std::fmt;
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 use php_sys::{
-    ephpm_extension, ephpm_extensions, ephpm_options, ephpm_shutdown, ephpm_startup, ephpm_startup_result, ephpm_str,
-    ephpm_var,
+    ephpm_extension, ephpm_extensions, ephpm_opcache_problem, ephpm_options, ephpm_shutdown, ephpm_startup,
+    ephpm_startup_result, ephpm_str, ephpm_var,
 };
 
 use super::attachment::{Engine, engine};
@@ -35,8 +35,14 @@ pub struct PhpOptions {
     pub ini_defaults: Vec<(&'static str, String)>,
     /// Settings that override the php.ini: `name=value` lines.
     pub ini_entries: String,
+    /// What `PHP_BINARY` says: a path by which scripts can start PHP. Without it, the path of this program.
+    pub binary: Option<CString>,
     /// How many threads will run scripts.
     pub threads: usize,
+    /// The environment of scripts, names and values. With one, what a request sets by `putenv()`, `setlocale()` and
+    /// `umask()` is its own, and it may not do to the process what would be done to all. Without one PHP is left as it
+    /// is, for a process that runs one script.
+    pub environment: Option<Vec<(OsString, OsString)>>,
 }
 
 /// Why the engine does not start.
@@ -46,6 +52,8 @@ pub enum StartError {
     Nul(&'static str),
     /// The php.ini cannot be read.
     IniFile(PathBuf),
+    /// OPcache does not start, or not as its settings say, for this reason.
+    Opcache(String),
     /// PHP has said why in the log, if it could.
     Engine(&'static str),
 }
@@ -58,21 +66,24 @@ impl Php {
     /// When it was started before: once a process.
     pub fn start(options: &PhpOptions) -> Result<Self, StartError> {
         let strings = Strings::new(options)?;
-        let ini_defaults = strings.ini_defaults();
+        let ini_defaults = variables(&strings.ini_defaults);
+        let environment = strings.environment.as_deref().map(variables);
         let raw = ephpm_options {
             ini_path: strings.ini_path.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
             ini_defaults: ini_defaults.as_ptr(),
             ini_defaults_len: ini_defaults.len(),
             ini_entries: strings.ini_entries.as_ptr(),
-            executable_location: strings.program.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
+            executable_location: strings.binary.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
             version: VERSION.as_ptr(),
             threads: u32::try_from(options.threads.max(1)).unwrap_or(u32::MAX),
+            environment: environment.as_ref().map_or(ptr::null(), Vec::as_ptr),
+            environment_len: environment.as_ref().map_or(0, Vec::len),
         };
         let mut engine = engine();
         assert!(matches!(*engine, Engine::New), "PHP can be started once a process");
         *engine = Engine::Over;
-        // SAFETY: the first call (`ENGINE`); `raw` points into `strings` and `ini_defaults`, which outlive it, and to
-        // a constant for the version.
+        // SAFETY: the first call (`ENGINE`); `raw` points into `strings`, `ini_defaults` and `environment`, which
+        // outlive it, and to a constant for the version.
         let result = unsafe { ephpm_startup(&sapi::CALLBACKS, &raw) };
         let error = match result {
             ephpm_startup_result::EPHPM_STARTUP_OK => {
@@ -83,6 +94,10 @@ impl Php {
                 StartError::IniFile(options.ini_file.clone().unwrap_or_default())
             }
             ephpm_startup_result::EPHPM_STARTUP_TSRM_FAILED => StartError::Engine("there is no memory for its threads"),
+            ephpm_startup_result::EPHPM_STARTUP_OPCACHE_FAILED => {
+                // SAFETY: no precondition, and a string or NULL, which nobody changes any more.
+                StartError::Opcache(unsafe { text(ephpm_opcache_problem()) }.unwrap_or_default())
+            }
             _ => StartError::Engine("the engine or one of its extensions has failed"),
         };
         Err(error)
@@ -133,7 +148,8 @@ struct Strings {
     ini_path: Option<CString>,
     ini_defaults: Vec<(CString, CString)>,
     ini_entries: CString,
-    program: Option<CString>,
+    binary: Option<CString>,
+    environment: Option<Vec<(CString, CString)>>,
 }
 
 impl Strings {
@@ -141,6 +157,10 @@ impl Strings {
         let path = |path: &Path| CString::new(path.as_os_str().as_bytes());
         let pair = |(name, value): &(&'static str, String)| Ok((CString::new(*name)?, CString::new(value.as_str())?));
         let ini_defaults: Result<_, NulError> = options.ini_defaults.iter().map(pair).collect();
+        let os_pair = |(name, value): &(OsString, OsString)| {
+            Ok::<_, NulError>((CString::new(name.as_bytes())?, CString::new(value.as_bytes())?))
+        };
+        let environment = options.environment.as_ref().map(|variables| variables.iter().map(os_pair).collect());
         Ok(Self {
             ini_path: options
                 .ini_file
@@ -150,14 +170,16 @@ impl Strings {
                 .map_err(|_| StartError::Nul("php.ini's path"))?,
             ini_defaults: ini_defaults.map_err(|_| StartError::Nul("a default setting"))?,
             ini_entries: CString::new(options.ini_entries.as_str()).map_err(|_| StartError::Nul("an ini setting"))?,
-            program: std::env::current_exe().ok().and_then(|program| path(&program).ok()),
+            binary: options.binary.clone().or_else(|| path(&std::env::current_exe().ok()?).ok()),
+            environment: environment.transpose().map_err(|_| StartError::Nul("the environment"))?,
         })
     }
+}
 
-    fn ini_defaults(&self) -> Vec<ephpm_var> {
-        let raw = |text: &CString| ephpm_str { ptr: text.as_ptr(), len: text.as_bytes().len() };
-        self.ini_defaults.iter().map(|(name, value)| ephpm_var { name: raw(name), value: raw(value) }).collect()
-    }
+/// Pairs as C has them; they point into `pairs`.
+fn variables(pairs: &[(CString, CString)]) -> Vec<ephpm_var> {
+    let raw = |text: &CString| ephpm_str { ptr: text.as_ptr(), len: text.as_bytes().len() };
+    pairs.iter().map(|(name, value)| ephpm_var { name: raw(name), value: raw(value) }).collect()
 }
 
 /// # Safety
@@ -173,6 +195,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Nul(what) => write!(f, "{what} contains a NUL byte"),
             Self::IniFile(path) => write!(f, "{}: cannot be read", path.display()),
+            Self::Opcache(why) => write!(f, "OPcache does not start (opcache.enable=0 goes without it): {why}"),
             Self::Engine(why) => write!(f, "PHP does not start: {why}"),
         }
     }

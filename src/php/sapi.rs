@@ -1,7 +1,7 @@
 //! What PHP asks of the server, named as in `sapi_module_struct` (php-src main/SAPI.h), and the execution of one request.
 //!
 //! The callbacks are leaves: none calls into PHP. Each gets the [`Responder`] of the request that the calling thread
-//! executes; nothing else uses it meanwhile. Only `set_timeout` is about the thread, and gets its [`Slot`].
+//! executes; nothing else uses it meanwhile. Only `set_timeout` and `take_trace` are about the thread, and get its [`Slot`].
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
@@ -27,6 +27,7 @@ pub(super) const CALLBACKS: ephpm_sapi = ephpm_sapi {
     is_aborted: Some(is_aborted),
     log_message: Some(log_message),
     set_timeout: Some(set_timeout),
+    take_trace: Some(take_trace),
 };
 
 /// Whether a thread may execute another request.
@@ -144,6 +145,12 @@ unsafe extern "C" fn set_timeout(thread: *mut c_void, seconds: i64, hard_seconds
     // SAFETY: what `Attachment` gave, which keeps it while the thread is attached. It is shared with other threads.
     let slot = unsafe { &*thread.cast::<Slot>() };
     slot.limit_time(Instant::now(), seconds, hard_seconds);
+}
+
+unsafe extern "C" fn take_trace(thread: *mut c_void, text: *const c_char, len: usize) {
+    // SAFETY: what `Attachment` gave, as above; `len` bytes are there for the call.
+    let (slot, text) = unsafe { (&*thread.cast::<Slot>(), slice::from_raw_parts(text.cast(), len)) };
+    slot.take_trace(Instant::now(), String::from_utf8_lossy(text).into_owned());
 }
 
 /// syslog(3)'s levels in ours. What a script logs itself by `error_log()` has LOG_NOTICE, and is not to be lost when

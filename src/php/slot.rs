@@ -1,21 +1,39 @@
-//! What other threads may do to a PHP thread: end its script, at once or when its time is over.
+//! One PHP thread as others see it: what it is at, and what may be done to it.
 //!
-//! Everything happens under one lock, which the thread needs too for setting and lifting its limit and for detaching.
-//! Hence an interrupt reaches the request whose limit it was, and memory that is there.
+//! Everything happens under one lock, which the thread needs too for beginning and ending a request, for setting and
+//! lifting its limit and for detaching. Hence an interrupt reaches the request whose limit it was, and memory that is
+//! there.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
-
-use php_sys::{ephpm_interrupt, ephpm_interrupt_fire, ephpm_interrupt_is_pending};
+use std::time::{Duration, Instant};
 
 use super::alarm::Alarm;
+use super::request_limit::{RequestLimit, Step};
+use super::scoreboard::{Activity, Counters, Memory, ThreadState, ThreadStatus, Told};
+use super::slow::{SlowRequest, SlowSink, SlowStep, SlowWatch};
+use super::target::{Interrupt, Target};
 use super::time_limit::TimeLimit;
+use crate::exchange::Expiry;
+
+/// What is watched on all threads.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// How long a request may take.
+    pub(super) request_timeout: Option<Duration>,
+    /// How long after that its thread is given up.
+    pub(super) lost_after: Duration,
+    /// After how long a request is slow, and where to tell it.
+    pub(super) slow: Option<(Duration, Arc<dyn SlowSink>)>,
+    pub(super) counters: Counters,
+}
 
 /// One thread, attached or not.
 #[derive(Debug)]
 pub(super) struct Slot<T = Target> {
+    number: usize,
+    watch: Arc<Watch>,
     state: Mutex<State<T>>,
-    /// Who looks after the limit.
+    /// Who looks after the limits.
     alarm: Arc<Alarm>,
 }
 
@@ -24,27 +42,52 @@ struct State<T> {
     /// While it is attached.
     target: Option<T>,
     limit: TimeLimit,
+    request_limit: RequestLimit,
+    slow: SlowWatch,
+    /// Of the request that runs, if its time is limited.
+    expiry: Option<Expiry>,
+    activity: Activity,
+    /// It was replaced, and is to end when it comes back.
+    is_lost: bool,
 }
 
-/// A way to interrupt a thread.
-pub(super) trait Interrupt {
-    /// Ends what runs on it.
-    fn fire(&self);
-    /// Whether it has yet to take that in.
-    fn is_pending(&self) -> bool;
+/// What came of a look at a thread.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// When to come again.
+    pub(super) next: Option<Instant>,
+    /// What happened to the request that runs.
+    pub(super) event: Option<Event>,
 }
 
-/// A thread that is attached to PHP.
-#[derive(Debug)]
-pub(super) struct Target(ephpm_interrupt);
-
-// SAFETY: it is made to be used by other threads; whoever holds the slot's lock knows that the thread is attached.
-unsafe impl Send for Target {}
+/// What happened to the request that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Its time is over.
+    Expired,
+    /// Its thread is to be given up.
+    Lost,
+}
 
 impl<T: Interrupt> Slot<T> {
-    /// Of a thread that is yet to be attached; `alarm` is rung when a limit is sooner than what it was set to.
-    pub(super) fn new(alarm: Arc<Alarm>) -> Self {
-        Self { state: Mutex::new(State { target: None, limit: TimeLimit::default() }), alarm }
+    /// Of a thread that is yet to be attached, and takes the place of one that has served so many requests. `alarm` is
+    /// rung when a limit is sooner than what it was set to.
+    pub(super) fn new(number: usize, requests: u64, watch: Arc<Watch>, alarm: Arc<Alarm>) -> Self {
+        let state = State {
+            target: None,
+            limit: TimeLimit::default(),
+            request_limit: RequestLimit::default(),
+            slow: SlowWatch::default(),
+            expiry: None,
+            activity: Activity::new(Instant::now(), requests),
+            is_lost: false,
+        };
+        Self { number, watch, state: Mutex::new(state), alarm }
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> usize {
+        self.number
     }
 
     /// From now on the thread can be interrupted.
@@ -54,13 +97,51 @@ impl<T: Interrupt> Slot<T> {
 
     /// The thread is about to go.
     pub(super) fn detach(&self) {
-        *self.lock() = State { target: None, limit: TimeLimit::default() };
+        let mut state = self.lock();
+        (state.target, state.limit) = (None, TimeLimit::default());
     }
 
-    /// Ends the script that runs on the thread, if it is attached.
+    /// The thread does something else, but running a script.
+    pub(super) fn enter(&self, now: Instant, to: ThreadState) {
+        self.lock().activity.enter(now, to);
+    }
+
+    /// A request begins on the thread. `expiry` is asked for if its time is limited.
+    pub(super) fn begin(&self, now: Instant, request: &Told<'_>, expiry: impl FnOnce() -> Expiry) {
+        let next_turn = {
+            let mut state = self.lock();
+            let watch = &*self.watch;
+            state.activity.begin(now, request);
+            state.request_limit.begin(now, watch.request_timeout, watch.lost_after);
+            state.slow.begin(now, watch.slow.as_ref().map(|(after, _)| *after));
+            state.expiry = watch.request_timeout.map(|_| expiry());
+            state.next_turn()
+        };
+        self.wake_watchdog(next_turn);
+    }
+
+    /// It is over, and nothing that was asked of the thread for its sake is to hit the next. False if the thread was
+    /// replaced.
+    pub(super) fn end(&self, now: Instant, memory: Memory) -> bool {
+        let (slow, is_lost) = {
+            let mut state = self.lock();
+            let slow = state.slow.end().then(|| state.slow_request(now, self.number, String::new())).flatten();
+            if state.expiry.take().is_some() || self.watch.slow.is_some() {
+                state.request_limit.end();
+                state.target.iter().for_each(Interrupt::clear);
+            }
+            state.activity.end(now, memory);
+            (slow, state.is_lost)
+        };
+        self.tell_slow(slow);
+        !is_lost
+    }
+
+    /// Ends the script that runs on the thread, if there is one.
     pub(super) fn fire(&self) {
-        if let Some(target) = &self.lock().target {
-            target.fire();
+        let state = self.lock();
+        if matches!(state.activity.state(), ThreadState::Running | ThreadState::Lost) {
+            state.target.iter().for_each(Interrupt::fire);
         }
     }
 
@@ -71,19 +152,81 @@ impl<T: Interrupt> Slot<T> {
             state.limit.set(now, seconds, hard_seconds);
             state.limit.next_turn()
         };
+        self.wake_watchdog(next_turn);
+    }
+
+    /// The thread has been asked for its trace, and this is it.
+    pub(super) fn take_trace(&self, now: Instant, trace: String) {
+        let slow = {
+            let mut state = self.lock();
+            state.slow.take().then(|| state.slow_request(now, self.number, trace)).flatten()
+        };
+        self.tell_slow(slow);
+    }
+
+    /// Does what the limits demand.
+    pub(super) fn turn(&self, now: Instant) -> Turn {
+        let (turn, slow) = {
+            let mut state = self.lock();
+            let event = state.turn(now, self.watch.request_timeout.unwrap_or_default());
+            let slow = state.turn_slow(now, self.number);
+            let next = state.target.as_ref().and_then(|_| state.next_turn());
+            (Turn { next, event }, slow)
+        };
+        self.tell_slow(slow);
+        turn
+    }
+
+    /// Gives the thread up, unless its request has just ended: it will end itself when it comes back.
+    pub(super) fn give_up(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        if state.activity.state() != ThreadState::Running {
+            return false;
+        }
+        state.expiry.iter().for_each(Expiry::release);
+        state.activity.enter(now, ThreadState::Lost);
+        state.is_lost = true;
+        true
+    }
+
+    /// It could not be replaced: when it comes back it is to go on. False if it has ended.
+    pub(super) fn take_back(&self) -> bool {
+        let mut state = self.lock();
+        let is_there = state.activity.state() == ThreadState::Lost;
+        state.is_lost &= !is_there;
+        is_there
+    }
+
+    /// What it is at.
+    pub(super) fn status(&self, now: Instant) -> ThreadStatus {
+        self.lock().activity.status(now, self.number)
+    }
+
+    /// The thread and its request, for the log.
+    pub(super) fn describe(&self, now: Instant) -> String {
+        let status = self.status(now);
+        let Some(request) = status.request else { return format!("php-{}", status.number) };
+        let (uri, script) = (request.uri.escape_ascii(), request.script.escape_ascii());
+        format!("php-{}: {} {uri} ({script}, {:?})", status.number, request.method, status.state_age)
+    }
+
+    /// How many requests it has served.
+    pub(super) fn requests(&self) -> u64 {
+        self.lock().activity.requests()
+    }
+
+    fn wake_watchdog(&self, next_turn: Option<Instant>) {
         if let Some(at) = next_turn {
             self.alarm.set(at);
         }
     }
 
-    /// Does what the limit demands; returns when to come again.
-    pub(super) fn turn(&self, now: Instant) -> Option<Instant> {
-        let State { target, limit } = &mut *self.lock();
-        let target = target.as_ref()?;
-        if limit.turn(now, || target.is_pending()) {
-            target.fire();
+    /// Without the lock, as it may take long.
+    fn tell_slow(&self, request: Option<SlowRequest>) {
+        if let (Some(request), Some((_, sink))) = (request, &self.watch.slow) {
+            Counters::add(&self.watch.counters.slow);
+            sink.tell(&request);
         }
-        limit.next_turn()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -92,117 +235,53 @@ impl<T: Interrupt> Slot<T> {
     }
 }
 
-impl Target {
-    /// # Safety
-    ///
-    /// The thread is attached, and stays so until the slot that this is for was emptied by
-    /// [`detach`](Slot::detach).
-    pub(super) unsafe fn new(interrupt: ephpm_interrupt) -> Self {
-        Self(interrupt)
+impl<T: Interrupt> State<T> {
+    fn turn(&mut self, now: Instant, allowed: Duration) -> Option<Event> {
+        let target = self.target.as_ref()?;
+        if self.limit.turn(now, || target.is_pending()) {
+            target.fire();
+        }
+        let step = self.request_limit.turn(now, || target.is_expiring())?;
+        let event = match step {
+            Step::Expire => {
+                self.expiry.iter().for_each(Expiry::expire);
+                Some(Event::Expired)
+            }
+            Step::Tell => None,
+            Step::Lose => Some(Event::Lost),
+        };
+        target.expire(allowed);
+        event
     }
-}
 
-impl Interrupt for Target {
-    fn fire(&self) {
-        // SAFETY: the thread is attached, as it is in the slot (`new`).
-        unsafe { ephpm_interrupt_fire(&self.0) };
+    fn turn_slow(&mut self, now: Instant, number: usize) -> Option<SlowRequest> {
+        let target = self.target.as_ref()?;
+        match self.slow.turn(now, || target.is_trace_wanted())? {
+            SlowStep::Ask => {
+                target.want_trace();
+                None
+            }
+            SlowStep::Read => {
+                let trace = target.read_trace();
+                // Or else the thread is about to tell.
+                let is_ours = target.unwant_trace() && self.slow.take();
+                is_ours.then(|| self.slow_request(now, number, trace)).flatten()
+            }
+        }
     }
 
-    fn is_pending(&self) -> bool {
-        // SAFETY: as above.
-        unsafe { ephpm_interrupt_is_pending(&self.0) }
+    fn slow_request(&self, now: Instant, thread: usize, trace: String) -> Option<SlowRequest> {
+        let request = self.activity.request()?;
+        let duration = now.saturating_duration_since(self.activity.since());
+        let (method, uri, script) = (request.method, request.uri, request.script);
+        Some(SlowRequest { thread, method, uri, script, duration, trace })
+    }
+
+    fn next_turn(&self) -> Option<Instant> {
+        let turns = [self.limit.next_turn(), self.request_limit.next_turn(), self.slow.next_turn()];
+        turns.into_iter().flatten().min()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::thread;
-    use std::time::Duration;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// Counts how often it was interrupted, and never listens.
-    #[derive(Debug, Default)]
-    struct Deaf(AtomicUsize);
-
-    impl Interrupt for Arc<Deaf> {
-        fn fire(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-
-        fn is_pending(&self) -> bool {
-            true
-        }
-    }
-
-    fn slot() -> (Slot<Arc<Deaf>>, Arc<Deaf>) {
-        let (slot, target) = (Slot::new(Arc::new(Alarm::new())), Arc::new(Deaf::default()));
-        slot.attach(Arc::clone(&target));
-        (slot, target)
-    }
-
-    #[test]
-    fn interrupts_when_the_time_is_over_and_says_when_to_come_again() {
-        let (slot, target) = slot();
-        let start = Instant::now();
-        let fired = || target.0.load(Ordering::Relaxed);
-        assert_eq!(slot.turn(start), None);
-        slot.limit_time(start, 2, 1);
-        assert_eq!((slot.turn(start), fired()), (Some(start + 2 * SECOND), 0));
-        let again = slot.turn(start + 2 * SECOND).unwrap();
-        assert_eq!((again > start + 2 * SECOND, fired()), (true, 1));
-        slot.turn(again);
-        assert_eq!(fired(), 2);
-        slot.limit_time(again, 0, 0);
-        assert_eq!((slot.turn(again + 100 * SECOND), fired()), (None, 2));
-    }
-
-    #[test]
-    fn a_detached_thread_is_left_alone() {
-        let (slot, target) = slot();
-        let start = Instant::now();
-        slot.limit_time(start, 1, 1);
-        slot.detach();
-        assert_eq!(slot.turn(start + SECOND), None);
-        slot.attach(Arc::clone(&target));
-        assert_eq!(slot.turn(start + SECOND), None, "its limit has gone as well");
-        slot.fire();
-        slot.detach();
-        slot.fire();
-        assert_eq!(target.0.load(Ordering::Relaxed), 1);
-    }
-
-    /// The watchdog sees every limit as over. Still it can only hit a request that has one.
-    #[test]
-    fn a_limit_never_hits_the_next_request() {
-        let (slot, target) = slot();
-        let (slot, fired) = (&slot, || target.0.load(Ordering::Relaxed));
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut now = Instant::now();
-                while !done.load(Ordering::Relaxed) {
-                    now += SECOND;
-                    slot.turn(now);
-                }
-            });
-            let mut hits = 0;
-            while hits < 1000 {
-                let before = fired();
-                slot.limit_time(Instant::now(), 1, 0);
-                thread::yield_now();
-                slot.limit_time(Instant::now(), 0, 0);
-                let after = fired();
-                hits += usize::from(after > before);
-                for _ in 0..10 {
-                    thread::yield_now();
-                    assert_eq!(fired(), after, "the request with a limit is over");
-                }
-            }
-            done.store(true, Ordering::Relaxed);
-        });
-    }
-}
+mod tests;

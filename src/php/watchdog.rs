@@ -1,6 +1,6 @@
-//! The thread that ends scripts whose time is over (`max_execution_time`), in place of a kernel timer for each request.
+//! The thread that ends scripts whose time is over, in place of a kernel timer for each request, and looks at slow ones.
 //!
-//! There is one, and it sleeps until the first of all limits is over, if there is one. What happens then is the slot's
+//! There is one, and it sleeps until the first of all limits is over, if there is one. What happens then is others'
 //! affair.
 
 use std::io;
@@ -10,47 +10,39 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::alarm::Alarm;
-use super::slot::Slot;
 
 /// The thread, and the way to end it.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    shared: Arc<Shared>,
+    stopped: Arc<AtomicBool>,
+    alarm: Arc<Alarm>,
     thread: JoinHandle<()>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    slots: Vec<Arc<Slot>>,
-    alarm: Arc<Alarm>,
-    stopped: AtomicBool,
-}
-
 impl Watchdog {
-    /// Starts it, for slots that ring this alarm.
-    pub(super) fn start(slots: Vec<Arc<Slot>>, alarm: Arc<Alarm>) -> io::Result<Self> {
-        let shared = Arc::new(Shared { slots, alarm, stopped: AtomicBool::new(false) });
-        let same = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("php-timer".to_owned()).spawn(move || same.watch())?;
-        shared.alarm.belongs_to(thread.thread().clone());
-        Ok(Self { shared, thread })
+    /// Starts it, for limits that ring this alarm. `turn` sees to those that are over, and says when the next one is.
+    pub(super) fn start(
+        alarm: Arc<Alarm>,
+        turn: impl Fn(Instant) -> Option<Instant> + Send + 'static,
+    ) -> io::Result<Self> {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (same_stopped, same_alarm) = (Arc::clone(&stopped), Arc::clone(&alarm));
+        let watch = move || {
+            while !same_stopped.load(Ordering::Acquire) {
+                same_alarm.get_up();
+                let next_turn = turn(Instant::now());
+                same_alarm.sleep(next_turn);
+            }
+        };
+        let thread = thread::Builder::new().name("php-timer".to_owned()).spawn(watch)?;
+        alarm.belongs_to(thread.thread().clone());
+        Ok(Self { stopped, alarm, thread })
     }
 
     /// Ends it. Without that it goes on, for threads that have to be left behind.
     pub(super) fn stop(self) {
-        self.shared.stopped.store(true, Ordering::Release);
-        self.shared.alarm.ring();
+        self.stopped.store(true, Ordering::Release);
+        self.alarm.ring();
         self.thread.join().expect("a panic on this thread ends the process");
-    }
-}
-
-impl Shared {
-    fn watch(&self) {
-        while !self.stopped.load(Ordering::Acquire) {
-            self.alarm.get_up();
-            let now = Instant::now();
-            let next_turn = self.slots.iter().filter_map(|slot| slot.turn(now)).min();
-            self.alarm.sleep(next_turn);
-        }
     }
 }

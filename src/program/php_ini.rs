@@ -38,7 +38,11 @@ pub fn php_ini(config: &Config) -> PhpIni {
     let ours = [
         ("post_max_size", Some(content_bytes_max.clone())),
         ("upload_max_filesize", Some(content_bytes_max)),
-        ("upload_tmp_dir", temp_dir),
+        ("upload_tmp_dir", temp_dir.clone()),
+        // Scripts do not see the server's TMPDIR.
+        ("sys_temp_dir", temp_dir),
+        // A quarter: what frees objects does not look at the stack, and needs the rest.
+        ("zend.max_allowed_stack_size", Some((config.php.thread_stack / 4).to_string())),
     ];
     let ours = ours.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let fixed = COMMON.iter().chain(profile).map(|(name, value)| (*name, (*value).to_owned()));
@@ -86,7 +90,7 @@ const COMMON: &[(&str, &str)] = &[
     ("session.gc_divisor", "1000"),
     ("opcache.enable", "1"),
     // Room for WordPress with many plugins. It is generous because running out restarts the cache,
-    // and a restart while other threads run scripts is OPcache's weak spot.
+    // and for a restart all threads have to be done with their requests.
     ("opcache.memory_consumption", "256"),
     ("opcache.interned_strings_buffer", "32"),
     ("opcache.max_accelerated_files", "32531"),

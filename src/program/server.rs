@@ -28,10 +28,14 @@ pub use error::ServerError;
 
 use super::access_log::AccessLogWriter;
 use super::config::{Config, ConfigError};
+use super::php_cli;
+use super::php_environment::php_environment;
 use super::php_ini::php_ini;
+use super::slow_log::SlowLog;
 use crate::base::black_box::BlackBox;
+use crate::base::limits;
 use crate::base::sys::{process, signal};
-use crate::php::{Php, PhpOptions, Pool, PoolOptions};
+use crate::php::{Php, PhpOptions, Pool, PoolOptions, SlowSink};
 use crate::service::health::{Health, Stage};
 use control::Control;
 use drain::{Drain, End};
@@ -97,11 +101,17 @@ fn serve(
         false => None,
     };
     let access_log = start_access_log(&config)?;
+    let slow_log = open_slow_log(&config)?;
     let php = start_php(&config)?;
     let options = PoolOptions {
         threads: config.server.workers,
         queue_max: config.server.queue_max,
         server: options::server_options(&config),
+        stack_bytes: config.php.thread_stack,
+        request_timeout: config.php.request_timeout,
+        lost_after: limits::LOST_AFTER,
+        slow: slow_log.as_ref().map(|(after, log)| (*after, Arc::clone(log) as Arc<dyn SlowSink>)),
+        max_requests: config.php.max_requests,
         black_box: role.black_box(),
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
@@ -128,7 +138,8 @@ fn serve(
     health.enter(Stage::Ready);
     let post = role.ready();
 
-    let mut control = Control { config, read, program, successor: None, post };
+    let slow_log = slow_log.map(|(_, log)| log);
+    let mut control = Control { config, read, program, slow_log, successor: None, post };
     let end = control.run(&loops, &sockets);
     let is_supervised = control.post.is_some();
     let drain_timeout = control.config.server.drain_timeout;
@@ -252,13 +263,29 @@ fn start_access_log(config: &Config) -> Result<Option<AccessLogWriter>, ServerEr
     config.access_log.format.map(start).transpose().map_err(ServerError::AccessLog)
 }
 
+/// Opens the slow log, if there is to be one; returns it with what counts as slow.
+fn open_slow_log(config: &Config) -> Result<Option<(Duration, Arc<SlowLog>)>, ServerError> {
+    let Some(after) = config.php.slow_log_after else {
+        if config.php.slow_log.is_some() {
+            log::warn!("php.slow_log stays empty: php.slow_log_after does not say what is slow");
+        }
+        return Ok(None);
+    };
+    let opened = SlowLog::open(config.php.slow_log.as_deref());
+    let log = opened.map_err(|error| ServerError::System("cannot open the slow log", error))?;
+    Ok(Some((after, Arc::new(log))))
+}
+
 fn start_php(config: &Config) -> Result<Php, ServerError> {
     let ini = php_ini(config);
+    let login = config.process.user.as_ref().and(privileges::identity(&config.process)?).and_then(|user| user.login);
     let options = PhpOptions {
         ini_file: ini.file,
         ini_defaults: ini.defaults,
         ini_entries: ini.entries,
+        binary: php_cli::binary(),
         threads: config.server.workers,
+        environment: Some(php_environment(config.php.clear_env, &config.php.env, login, env::vars_os())),
     };
     Php::start(&options).map_err(ServerError::Php)
 }

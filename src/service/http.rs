@@ -468,9 +468,13 @@ impl Http {
                     (compression.write(bytes), false)
                 }
                 Pull::End => (compression.finish(), true),
-                Pull::Failed => {
+                pull @ (Pull::Failed | Pull::Expired) => {
                     let stream = self.streams.swap_remove(index);
-                    self.on_failure(stream, out, cx);
+                    let status = match pull {
+                        Pull::Expired => Status::GATEWAY_TIMEOUT,
+                        _ => Status::INTERNAL_SERVER_ERROR,
+                    };
+                    self.on_failure(stream, status, out, cx);
                     return false;
                 }
             };
@@ -484,8 +488,8 @@ impl Http {
         true
     }
 
-    /// PHP has not completed its response.
-    fn on_failure(&mut self, stream: Stream, out: &mut SendQueue, cx: &mut Context<'_>) {
+    /// PHP has not completed its response; `status` is what that means if it has not begun.
+    fn on_failure(&mut self, stream: Stream, status: Status, out: &mut SendQueue, cx: &mut Context<'_>) {
         match stream {
             Stream { reply, state: State::Php { head: Head::Sent, compression, .. } } if !compression.holds_head() => {
                 log::warn!("{}: a response was cut because PHP did not complete it", reply.peer.remote);
@@ -496,7 +500,7 @@ impl Http {
                 self.refuse_plainly(reply, refusal, out, cx);
             }
             Stream { reply, .. } => {
-                self.refuse(reply, Refusal::new(Status::INTERNAL_SERVER_ERROR), None, out, cx);
+                self.refuse(reply, Refusal::new(status), None, out, cx);
             }
         }
     }

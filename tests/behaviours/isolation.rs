@@ -65,18 +65,17 @@ fn settings_of_a_request_end_with_it() {
     );
 }
 
-/// One request at a time: `putenv()` changes the environment of the process, which threads have in common.
 #[test]
 fn the_environment_is_as_it_was_for_the_next_request() {
     let site = Site::start();
-    for (server, _) in site.each() {
-        let mut client = server.client();
-        for i in 0..50 {
+    site.many(
+        |i| get("environment.php", i),
+        |_, response| {
             // Unset before; set, seen by getenv() and nowhere else; empty; unset; unset although never set; refused.
             let expected = r#"[false,false,true,true,false,true,true,true,true,"refused"]"#;
-            assert_eq!(text(&client.send(&get("environment.php", i)), 200), expected);
-        }
-    }
+            assert_eq!(text(response, 200), expected);
+        },
+    );
 }
 
 #[test]

@@ -12,7 +12,6 @@ use ephpm::http::headers::Headers;
 use ephpm::http::message::{ContentLength, Peer, Request, Version};
 use ephpm::http::method::Method;
 use ephpm::php::{PhpOptions, PoolOptions};
-use ephpm::site::server_vars::ServerOptions;
 
 pub(crate) fn php_options() -> PhpOptions {
     let defaults = [
@@ -33,7 +32,7 @@ pub(crate) fn php_options() -> PhpOptions {
 }
 
 pub(crate) fn pool_options(threads: usize) -> PoolOptions {
-    PoolOptions { threads, queue_max: 1000, server: ServerOptions::default() }
+    PoolOptions { threads, queue_max: 1000, ..PoolOptions::default() }
 }
 
 /// A response, pulled to its end.
@@ -47,6 +46,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// It ended as it should.
     pub(crate) complete: bool,
+    /// It was given no more time.
+    pub(crate) expired: bool,
 }
 
 impl Answer {
@@ -197,6 +198,7 @@ impl Exchange {
                 Pull::Pending => unreachable!("pull() waits"),
                 Pull::End => break answer.complete = true,
                 Pull::Failed => break,
+                Pull::Expired => break answer.expired = true,
             }
         }
         answer

@@ -209,6 +209,8 @@ const FILES: &[(&str, &str)] = &[
     ("/hand-over.php", ""),
     ("/fail.php", ""),
     ("/cut.php", ""),
+    ("/late.php", ""),
+    ("/cut-late.php", ""),
     ("/wait.php", ""),
 ];
 
@@ -270,10 +272,14 @@ impl Dispatch for Php {
         match &name[..] {
             "/wait.php" => self.waiting.lock().unwrap().push(*responder),
             "/fail.php" => drop(responder),
-            "/cut.php" => {
+            "/late.php" => responder.expiry().expire(),
+            "/cut.php" | "/cut-late.php" => {
                 responder.send_head(response);
                 responder.write(b"half").unwrap();
                 responder.flush().unwrap();
+                if name == "/cut-late.php" {
+                    responder.expiry().expire();
+                }
             }
             "/stream.php" => {
                 add("Content-Type", "text/plain");

@@ -17,18 +17,20 @@ check_libphp() {
 }
 
 link_and_run_probe() {
-    local dir=$1 program=$2 php=$1/include/php opcache
+    local dir=$1 program=$2 php=$1/include/php opcache command_line
     local -a libraries
     mapfile -t libraries <"$dir/link.txt"
     # From 8.5 on opcache is an ordinary module and registers itself.
     opcache=$(nm "$dir/lib/libphp.a" 2>/dev/null | grep -c ' [DR] zend_extension_entry$') || true
     ((opcache <= 1)) || { echo "zend_extension_entry is defined $opcache times" >&2; return 1; }
+    command_line=$(nm "$dir/lib/libphp.a" 2>/dev/null | grep -c ' T php_cli_main$') || true
     "${cc[@]}" -O1 -fPIE -pie -ftls-model=local-exec -pthread -D_GNU_SOURCE \
-        -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1 -DOPCACHE_IS_ZEND_EXTENSION="$opcache" \
+        -DZEND_ENABLE_STATIC_TSRMLS_CACHE=1 -DOPCACHE_IS_ZEND_EXTENSION="$opcache" -DHAS_COMMAND_LINE="$command_line" \
         -I"$php" -I"$php/main" -I"$php/TSRM" -I"$php/Zend" -I"$php/sapi/embed" \
         "$here/probe.c" -o "$program" "$dir/lib/libphp.a" "${libraries[@]}" -pthread -ldl -lm >&2 || return
     # No php.ini of the machine, nor its additions, may have a say.
-    PHPRC=/nonexistent PHP_INI_SCAN_DIR='' "$program"
+    PHPRC=/nonexistent PHP_INI_SCAN_DIR='' "$program" || return
+    ((command_line == 0)) || PHP_INI_SCAN_DIR='' "$program" -n -m | sed -n 's/^[^[]/extension: cli:&/p'
 }
 
 # Compares a report with what the options asked for.

@@ -2,13 +2,13 @@
 # From the source to a result directory: unpack, patch, configure, compile, install.
 
 # Raise it when the steps below change in a way that changes what comes out; it is a part of the cache key.
-recipe=1
+recipe=2
 
 # Prints the options of configure, one a line: what every libphp of ours has, then the suite's extensions.
 configure_flags() {
-    # No CLI, CGI or phpdbg: the server is the only front end. Zend signals are useless with threads and cost
-    # system calls in each request. The paths only end up in PHP's built-in defaults.
-    printf '%s\n' --prefix=/usr/local --with-config-file-path=/etc/ephpm --disable-cli --disable-cgi --disable-phpdbg \
+    # Two front ends: the server and the command line. Zend signals are useless with threads and cost system calls in
+    # each request. The paths only end up in PHP's built-in defaults.
+    printf '%s\n' --prefix=/usr/local --with-config-file-path=/etc/ephpm --enable-cli --disable-cgi --disable-phpdbg \
         --disable-all --enable-embed=static --disable-debug --disable-rpath --disable-zend-signals
     # The timers are per thread and do not compile without threads, although configure would let us.
     if [[ $zts == 1 ]]; then
@@ -65,6 +65,7 @@ build_libphp() {
     say "[4/5] archive and headers"
     make install-headers INSTALL_ROOT="$scratch/root" >"$logs-install.log" 2>&1 || build_failed install "$logs-install.log"
     mkdir -p "$result/lib" "$result/include"
+    add_command_line libs/libphp.a
     mv libs/libphp.a "$result/lib/"
     mv "$scratch/root/usr/local/include/php" "$result/include/"
     linker_arguments >"$result/link.txt"
@@ -73,7 +74,7 @@ build_libphp() {
 # What configure would find out one at a time, said at once.
 check_tools_and_libraries() {
     local tool module missing=()
-    for tool in make pkg-config tar xz nm; do
+    for tool in make pkg-config tar xz nm ar objcopy; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     ((${#missing[@]} == 0)) || die "missing: ${missing[*]}" "on Debian or Ubuntu: $here/system-packages build"
@@ -116,15 +117,17 @@ apply_patches() {
 
 compile() {
     local log=$1 jobs=${JOBS:-$(nproc)} total reporter
+    local -a targets
+    mapfile -t targets < <(echo libphp.la && command_line_objects)
     # A make that called us would hand down its own flags and job slots.
     unset MAKEFLAGS MFLAGS MAKELEVEL
-    total=$(make -n libphp.la 2>/dev/null | grep -c -e '--mode=compile') || true
+    total=$(make -n "${targets[@]}" 2>/dev/null | grep -c -e '--mode=compile') || true
     say "[3/5] compile: $total files, $jobs at a time (log: $log)"
     : >"$log"
     report_progress "$log" "$total" "$BASHPID" 9>&- &
     reporter=$!
     # In the foreground, so that Ctrl-C reaches it.
-    if ! make -j"$jobs" libphp.la >>"$log" 2>&1; then
+    if ! make -j"$jobs" "${targets[@]}" >>"$log" 2>&1; then
         kill "$reporter" 2>/dev/null || true
         build_failed compile "$log"
     fi
@@ -132,6 +135,26 @@ compile() {
     wait "$reporter" 2>/dev/null || true
     [[ ! -t 2 ]] || printf '\n' >&2
     [[ -f libs/libphp.a ]] || build_failed compile "$log"
+}
+
+# The objects of PHP's own command line (sapi/cli), which no library has, as make's targets.
+command_line_objects() {
+    sed -n 's/^PHP_CLI_OBJS = //p; s/^PHP_BINARY_OBJS = //p' Makefile | tr ' ' '\n' | grep -v '^$'
+}
+
+# Puts the command line into the archive. Its main() is renamed, as it is not the program's, and so is its list of
+# extensions, as there is embed's already (main/internal_functions.c). HARDCODED_INI is in embed, too, up to 8.2.
+add_command_line() {
+    local archive=$1 target
+    local -a objects=()
+    while IFS= read -r target; do
+        objects+=("${target%.lo}.o")
+    done < <(command_line_objects)
+    for target in "${objects[@]}"; do
+        objcopy --localize-symbol HARDCODED_INI --redefine-sym main=php_cli_main \
+            --redefine-sym php_register_internal_extensions=php_cli_register_internal_extensions "$target"
+    done
+    ar qs "$archive" "${objects[@]}"
 }
 
 # One line that is rewritten on a terminal; elsewhere a line at each twentieth of the way. Ends with process $3 at

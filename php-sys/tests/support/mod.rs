@@ -296,6 +296,9 @@ pub(crate) fn start_here() -> ephpm_startup_result {
         executable_location: strings.add(program.to_str().expect("the path is UTF-8")).ptr,
         version: c"1.2.3".as_ptr(),
         threads: 4,
+        // As in the server: requests are kept apart.
+        environment: defaults.as_ptr(),
+        environment_len: 0,
     };
     let sapi = ephpm_sapi {
         ub_write: Some(ub_write),
@@ -307,6 +310,7 @@ pub(crate) fn start_here() -> ephpm_startup_result {
         is_aborted: Some(is_aborted),
         log_message: Some(log_message),
         set_timeout: Some(set_timeout),
+        take_trace: Some(take_trace),
     };
     // SAFETY: first call in this process (`STARTED`, or a test that is alone in its process); all strings live
     // until it returns, and the version for ever.
@@ -336,7 +340,8 @@ trait DefaultForTests {
 
 impl DefaultForTests for ephpm_interrupt {
     fn default_for_tests() -> Self {
-        Self { vm_interrupt: ptr::null_mut(), timed_out: ptr::null_mut(), thread: 0 }
+        let null = ptr::null_mut();
+        Self { vm_interrupt: null, timed_out: null, thread: 0, flags: null, frames: null }
     }
 }
 
@@ -438,3 +443,5 @@ unsafe extern "C" fn set_timeout(thread: *mut c_void, seconds: i64, hard_seconds
     let limits = unsafe { &*thread.cast::<Limits>() };
     limits.borrow_mut().push((seconds, hard_seconds));
 }
+
+unsafe extern "C" fn take_trace(_thread: *mut c_void, _text: *const c_char, _len: usize) {}

@@ -1,9 +1,10 @@
 //! Users and groups: looking them up, and becoming one for good.
 #![allow(unsafe_code, reason = "system calls")]
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStringExt;
 use std::ptr;
 
 use super::check;
@@ -20,6 +21,8 @@ pub struct Identity {
     pub gid: u32,
     /// The supplementary groups, which are those that the user database lists for the user, and `gid`.
     pub groups: Vec<u32>,
+    /// The user's name and home directory, if the user database knows them.
+    pub login: Option<(OsString, OsString)>,
 }
 
 impl Identity {
@@ -30,14 +33,16 @@ impl Identity {
         // SAFETY: no pointers are passed.
         let present = unsafe { libc::geteuid() }.to_string();
         let user = user.unwrap_or(&present);
-        let (uid, gid, name) = match (find_user(user)?, user.parse(), group) {
-            (Some((uid, gid, name)), _, group) => (uid, group.unwrap_or(gid), Some(name)),
+        let (uid, gid, login) = match (find_user(user)?, user.parse(), group) {
+            (Some(found), _, group) => (found.uid, group.unwrap_or(found.gid), Some((found.name, found.home))),
             (None, Ok(uid), Some(gid)) => (uid, gid, None),
             (None, Ok(_), None) => return Err(unknown(&format!("the group of user {user}"))),
             (None, Err(_), _) => return Err(unknown(&format!("user {user:?}"))),
         };
-        let groups = name.map_or_else(|| vec![gid], |name| groups_of(&name, gid));
-        Ok(Self { uid, gid, groups })
+        let groups = login.as_ref().map_or_else(|| vec![gid], |(name, _)| groups_of(name, gid));
+        let os = |text: CString| OsString::from_vec(text.into_bytes());
+        let login = login.map(|(name, home)| (os(name), os(home)));
+        Ok(Self { uid, gid, groups, login })
     }
 
     /// Makes all threads of this process those of this user and no other ever after. A process that is this user
@@ -73,8 +78,15 @@ fn unknown(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("{what} is unknown"))
 }
 
-/// The user's number, group and name.
-fn find_user(user: &str) -> io::Result<Option<(u32, u32, CString)>> {
+/// What the user database says of a user.
+struct Found {
+    uid: u32,
+    gid: u32,
+    name: CString,
+    home: CString,
+}
+
+fn find_user(user: &str) -> io::Result<Option<Found>> {
     let number = user.parse::<u32>();
     let name = CString::new(user)?;
     let mut entry = MaybeUninit::<libc::passwd>::uninit();
@@ -95,7 +107,14 @@ fn find_user(user: &str) -> io::Result<Option<(u32, u32, CString)>> {
             return absent(error);
         } else {
             // SAFETY: it was found, so the entry is filled, and its strings lie in `buf`.
-            let found = unsafe { ((*found).pw_uid, (*found).pw_gid, CStr::from_ptr((*found).pw_name).to_owned()) };
+            let found = unsafe {
+                Found {
+                    uid: (*found).pw_uid,
+                    gid: (*found).pw_gid,
+                    name: CStr::from_ptr((*found).pw_name).to_owned(),
+                    home: CStr::from_ptr((*found).pw_dir).to_owned(),
+                }
+            };
             return Ok(Some(found));
         }
     }
@@ -155,9 +174,10 @@ mod tests {
         let root = Identity::find(Some("root"), None).unwrap();
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(root.groups.contains(&0));
+        assert_eq!(root.login.as_ref().map(|(name, _)| name.to_str()), Some(Some("root")));
         assert_eq!(Identity::find(Some("0"), Some("root")).unwrap(), root);
         let nameless = Identity::find(Some("3999999"), Some("3999998")).unwrap();
-        assert_eq!(nameless, Identity { uid: 3_999_999, gid: 3_999_998, groups: vec![3_999_998] });
+        assert_eq!(nameless, Identity { uid: 3_999_999, gid: 3_999_998, groups: vec![3_999_998], login: None });
         for (user, group, what) in [
             ("nobody-of-this-name", None, "user \"nobody-of-this-name\""),
             ("3999999", None, "the group of user 3999999"),

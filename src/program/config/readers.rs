@@ -89,6 +89,17 @@ pub(super) fn timeout() -> impl Fn(&Value, &Path) -> Read<Duration> {
     duration(Duration::from_millis(1), 24 * HOUR)
 }
 
+/// The same, or 0 for no such time.
+pub(super) fn timeout_or_never() -> impl Fn(&Value, &Path) -> Read<Option<Duration>> {
+    |value, base| match read_duration(value) {
+        Some(Duration::ZERO) => Ok(None),
+        _ => match timeout()(value, base) {
+            Ok(duration) => Ok(Some(duration)),
+            Err(mismatch) => Err(value.instead_of(mismatch.expected + ", or 0")),
+        },
+    }
+}
+
 /// A time that may also be zero: up to an hour.
 pub(super) fn grace() -> impl Fn(&Value, &Path) -> Read<Duration> {
     duration(Duration::ZERO, HOUR)

@@ -182,6 +182,25 @@ fn header_rule(pattern: String, name: String, value: String, replaces: bool) -> 
     Ok(Rule { pattern, name, value, replaces })
 }
 
+/// Variables of an environment, each with its value.
+pub(super) fn environment_variables() -> impl Fn(&Value, &Path) -> Read<Vec<(String, String)>> {
+    |value, _| {
+        let expected = r#"variables and their values such as { APP_ENV = "production", HOME = "$HOME" }"#;
+        let variable = |(name, value): (String, Value)| {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Err(Value::String(name).instead_of("the name of a variable"));
+            }
+            let text = match &value {
+                Value::Integer(number) => Some(number.to_string()),
+                other => other.str().filter(|text| !text.contains('\0')).map(str::to_owned),
+            };
+            text.map(|text| (name, text)).ok_or_else(|| value.instead_of("text as the value of a variable"))
+        };
+        let entries = value.entries().ok_or_else(|| value.instead_of(expected))?;
+        entries.into_iter().map(variable).collect()
+    }
+}
+
 /// How requests are logged.
 pub(super) fn access_log_format() -> impl Fn(&Value, &Path) -> Read<Option<Format>> {
     |value, _| match value.str() {

@@ -15,10 +15,11 @@ use super::listen::{Listen, listen, listen_internal};
 use super::nearest::nearest;
 use super::readers::{
     account, boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links,
-    media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, workers,
+    media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, timeout_or_never, workers,
 };
 use super::request_readers::{
-    access_log_format, error_pages, forwarded_fields, header_rules, internal_files, log_path, networks, server_software,
+    access_log_format, environment_variables, error_pages, forwarded_fields, header_rules, internal_files, log_path,
+    networks, server_software,
 };
 use super::table::{initial, settings};
 use super::value::{Mismatch, Value};
@@ -176,6 +177,23 @@ settings! {
         /// How long a script may run, in whole seconds of wall-clock time; 0 is without limit: up
         /// to 86400. Unless set, what `ini_file` says, or else 30 s.
         max_execution_time: Option<Duration> = seconds(86_400), unset "as in ini_file, or 30";
+        /// How long a request may take from when PHP begins it, to its very end and whatever the
+        /// script sets; then it is answered 504, or cut, and interrupted: 1 ms to 24 h, or 0 for as
+        /// long as it likes. A thread that does not come back is replaced. Default: 0.
+        request_timeout: Option<Duration> = timeout_or_never(), "0";
+        /// After how long a request is told in the slow log, with what PHP is at: 1 ms to 24 h, or 0
+        /// for never. Default: 0.
+        slow_log_after: Option<Duration> = timeout_or_never(), "0";
+        /// The file that slow requests are appended to, in php-fpm's format, absolute here. SIGUSR1
+        /// opens it again. Default: the ordinary log, a line each.
+        slow_log: Option<PathBuf> = optional_path(), unset "the ordinary log";
+        /// After how many requests, or a little earlier, a thread leaves PHP and joins it anew,
+        /// against what extensions leak: 0, which is never, to 1000000000. Default: 0.
+        max_requests: u64 = integer(0, 1_000_000_000), "0";
+        /// The stack of a PHP thread, of which only what is used takes memory: 2 MiB to 1 GiB. PHP's
+        /// functions stop at a quarter of it, unless `zend.max_allowed_stack_size` says otherwise;
+        /// the rest is for what does not look how deep it is. Default: 128 MiB.
+        thread_stack: usize = size(2 << 20, 1 << 30), "128M";
         /// Memory that a script may take, in PHP's shorthand; `-1` is without limit. Unless set,
         /// what `ini_file` says, or else `128M`.
         memory_limit: Option<String> = memory_limit(), unset "as in ini_file, or 128M";
@@ -185,6 +203,14 @@ settings! {
         /// stand in php.ini but without quotes. Each source adds to those below it, and the later
         /// one of a name wins. Default: none.
         ini_overrides: Vec<(String, String)> = ini_overrides(), unset "none" => extend;
+        /// Whether scripts, and the programs that they start, see nothing of the environment in
+        /// which the server was started, as with php-fpm. `EPHPM_…` variables are the server's in
+        /// any case. Default: true.
+        clear_env: bool = boolean(), "true";
+        /// Variables of the environment of scripts: a name and a value each; `"$NAME"` is the value
+        /// of that variable in the environment in which the server was started, or nothing. Each
+        /// source adds to those below it, and the later one of a name wins. Default: none.
+        env: Vec<(String, String)> = environment_variables(), unset "none" => extend;
     }
     /// `[compression]`: content that is sent in a coding (gzip, Brotli, Zstandard) where the client
     /// accepts one.

@@ -1,6 +1,7 @@
 //! What signals ask of a running server, on the main thread.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use log::Level;
 
@@ -13,6 +14,7 @@ use crate::base::sys::process;
 use crate::base::sys::signal::{self, Signal};
 use crate::program::config::{Config, ConfigError};
 use crate::program::logger;
+use crate::program::slow_log::SlowLog;
 
 /// A running server's control.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Control<R> {
     pub(super) config: Config,
     /// Reads the configuration again.
     pub(super) read: R,
+    /// What is to be opened again with the other logs.
+    pub(super) slow_log: Option<Arc<SlowLog>>,
     /// What a successor is started from.
     pub(super) program: PathBuf,
     /// The process that is starting to take this one's place.
@@ -46,7 +50,10 @@ impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
             match signal::wait(None) {
                 Ok(Some(Signal::Stop | Signal::StopNow)) => return End::Stopped,
                 Ok(Some(Signal::Reload)) => self.reload(loops),
-                Ok(Some(Signal::ReopenLogs)) => loops.reopen_logs(),
+                Ok(Some(Signal::ReopenLogs)) => {
+                    loops.reopen_logs();
+                    self.slow_log.iter().for_each(|log| log.reopen());
+                }
                 Ok(Some(Signal::Upgrade)) => self.upgrade(sockets),
                 Ok(Some(Signal::Upgraded)) => {
                     if let Some(pid) = self.successor {

@@ -118,10 +118,7 @@ pub(super) fn start_successor(program: &Path, sockets: &[(RawFd, Option<&str>)])
 }
 
 /// The same, and leaves it to the caller to wait for the byte that says that it serves, or for its end.
-pub(super) fn spawn_successor(
-    program: &Path,
-    sockets: &[(RawFd, Option<&str>)],
-) -> io::Result<(Child, PipeReader)> {
+pub(super) fn spawn_successor(program: &Path, sockets: &[(RawFd, Option<&str>)]) -> io::Result<(Child, PipeReader)> {
     let (ready, theirs) = io::pipe()?;
     let list: Vec<String> = sockets.iter().map(|(fd, name)| format!("{fd}={}", name.unwrap_or_default())).collect();
     let mut command = Command::new(program);

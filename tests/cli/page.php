@@ -1,0 +1,3 @@
+Text
+<?php /* a comment */
+echo   "of PHP\n"; # another

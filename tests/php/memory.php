@@ -1,0 +1,3 @@
+<?php
+
+echo strlen(str_repeat('x', (int) $_GET['bytes']));
