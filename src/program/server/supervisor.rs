@@ -250,7 +250,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
             // One that was starting has been asked to end as well, and does so at once.
             if !status.success() {
                 log::error!("{what}");
-                self.well = false;
+                self.well &= !gone.was_ready;
             }
         } else if self.given.is_some() && !gone.was_ready {
             // It has said why, or else the log says how.
