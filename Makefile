@@ -4,7 +4,9 @@ CARGO ?= cargo
 LIBPHP := php-sys/libphp
 WORDPRESS_DIR ?= $(or $(EPHPM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ephpm)/wordpress/site
 
-.PHONY: build run test wordpress bench bench-micro fuzz check packages libphp clean
+WORDPRESS_MYSQL_DIR ?= $(dir $(WORDPRESS_DIR))site-mysql
+
+.PHONY: build run test test-apps wordpress wordpress-mysql bench bench-micro fuzz check packages libphp clean
 
 # The server: target/release/ephpm.
 build: libphp
@@ -16,15 +18,25 @@ run: build
 
 # Every test.
 test: libphp
-	$(LIBPHP)/system-packages test
+	$(LIBPHP)/system-packages test browser
 	$(CARGO) test --workspace --locked
 	$(CARGO) check --manifest-path fuzz/Cargo.toml --locked
+
+# Other applications, fetched as packages of Debian's.
+test-apps: libphp
+	$(LIBPHP)/system-packages test
+	$(CARGO) test --locked --test apps -- --ignored
 
 # A current WordPress with SQLite on http://127.0.0.1:8080; no database server is needed.
 wordpress: build
 	$(LIBPHP)/system-packages test
 	tests/wordpress/site $(WORDPRESS_DIR)
 	target/release/ephpm tests/wordpress/ephpm.toml --document-root $(WORDPRESS_DIR)/public
+
+# The same with a MariaDB of its own, from the install wizard on, which asks for the database.
+wordpress-mysql: build
+	$(LIBPHP)/system-packages test
+	tests/wordpress/serve-mysql $(WORDPRESS_MYSQL_DIR) target/release/ephpm
 
 # The comparison with nginx + php-fpm and Apache + mod_php, and with what a request costs PHP alone.
 bench: build

@@ -7,21 +7,14 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
 use support::html::{Tag, form_fields, set_field, tags};
+use support::wordpress::{COMPLAINTS, lay_out};
 use support::{Client, Json, Multipart, Request, Response, Server, TemporaryDirectory, png};
 
 const USER: &str = "editor";
 const PASSWORD: &str = "Pa55 & wörd-<X>";
 const TITLE: &str = "Grüße aus der Küche";
 const STRUCTURE: &str = "/%year%/%monthnum%/%day%/%postname%/";
-
-/// For the script that fetches WordPress, once a machine, over the network.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// The site with its owner, who stays logged in, and a visitor, who never is.
 struct Site {
@@ -38,7 +31,7 @@ struct Site {
 #[test]
 fn wordpress_is_installed_and_used() {
     let directory = TemporaryDirectory::new("wordpress");
-    let root = lay_out(&directory);
+    let root = lay_out(&directory, &[("WP_OFFLINE", "1"), ("WP_DEBUG", "1")]);
     let server = Server::builder(root)
         .ini("display_errors", "1")
         .ini("upload_max_filesize", "8M")
@@ -66,34 +59,9 @@ fn wordpress_is_installed_and_used() {
     site.log_out();
     let (status, log) = site.server.stop();
     assert!(status.success(), "{status}\n{log}");
-    for complaint in ["PHP Fatal error", "PHP Parse error", "PHP Warning", "PHP Notice", "PHP Deprecated"] {
+    for complaint in COMPLAINTS {
         assert!(!log.contains(complaint), "{complaint} in the log:\n{log}");
     }
-}
-
-/// Runs the script that lays the site out, within bounds; the document root.
-fn lay_out(directory: &TemporaryDirectory) -> std::path::PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wordpress/site");
-    let site = directory.path().join("site");
-    let mut child = Command::new(script)
-        .arg(&site)
-        .env("WP_OFFLINE", "1")
-        .env("WP_DEBUG", "1")
-        .spawn()
-        .expect("bash to run tests/wordpress/site");
-    let deadline = Instant::now() + FETCH_TIMEOUT;
-    let status = loop {
-        match child.try_wait().expect("a child that nobody else waits for") {
-            Some(status) => break status,
-            None if Instant::now() < deadline => sleep(Duration::from_millis(50)),
-            None => {
-                child.kill().expect("our own child");
-                panic!("tests/wordpress/site took longer than {FETCH_TIMEOUT:?}");
-            }
-        }
-    };
-    assert!(status.success(), "tests/wordpress/site failed: its messages are above");
-    site.join("public")
 }
 
 impl Site {

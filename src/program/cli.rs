@@ -318,8 +318,8 @@ Usage:
   ephpm [OPTIONS] [FILE]         serve as FILE says; without FILE: ./ephpm.toml
   ephpm [OPTIONS] serve [DIR]    serve DIR (else this directory) to its author:
                                  no file, 127.0.0.1:8080, errors are displayed
-  ephpm php [ARGUMENTS]          PHP's own command line, as the program php; also
-                                 when ephpm is called by a link named php
+  ephpm php [ARGUMENTS]          PHP's own command line, like the program php;
+                                 so does a link to ephpm that is named php
 
 Options:
   -c, --config FILE              the same as FILE

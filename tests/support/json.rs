@@ -1,4 +1,4 @@
-//! A reader of JSON (RFC 8259) for the replies and log lines that tests look into.
+//! A reader of JSON (RFC 8259) for the replies and log lines that tests look into, and a writer of its strings.
 
 use std::ops::Index;
 
@@ -68,6 +68,21 @@ impl Index<usize> for Json {
     fn index(&self, index: usize) -> &Self {
         self.items().get(index).unwrap_or(&Self::Null)
     }
+}
+
+/// A text as a JSON string, quotes included.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            '\0'..='\x1f' => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            _ => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 struct Reader<'t> {
@@ -190,6 +205,12 @@ mod tests {
         assert_eq!(json["b\né😀"].as_str(), Some("\"/é"));
         assert_eq!(json["c"], Json::Array(Vec::new()));
         assert_eq!(json["nothing"]["here"][7], Json::Null);
+    }
+
+    #[test]
+    fn what_is_quoted_is_read_again() {
+        let text = "\"\\\n\u{1}/é😀";
+        assert_eq!(Json::parse(&quote(text)).as_str(), Some(text));
     }
 
     #[test]

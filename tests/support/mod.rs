@@ -8,6 +8,7 @@
 // Compiled into each test crate by `mod support;`, and no crate uses all of it.
 #![allow(dead_code, unused_imports)]
 
+pub(crate) mod browser;
 mod busy;
 mod client;
 mod connection;
@@ -15,12 +16,14 @@ mod cookies;
 mod decode;
 mod form;
 pub(crate) mod html;
-mod json;
+pub(crate) mod json;
 mod message;
 pub(crate) mod png;
 mod server;
 mod temporary;
 mod wait;
+pub(crate) mod wordpress;
+pub(crate) mod zip;
 
 pub(crate) use busy::{WAITING, ask_at, busy};
 pub(crate) use client::Client;

@@ -57,7 +57,8 @@ fn zlib_stored(data: &[u8]) -> Vec<u8> {
     stream
 }
 
-fn crc32(data: &[u8]) -> u32 {
+/// CRC-32 as PNG, zip and gzip have it.
+pub(super) fn crc32(data: &[u8]) -> u32 {
     let step = |crc: u32| {
         if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 }
     };

@@ -4,8 +4,6 @@
  * Description: Answers for every other host, and swallows mail: for sites on machines without the internet.
  */
 
-add_filter('automatic_updater_disabled', '__return_true');
-
 // Said to be sent. There is no mail server, and starting one's program for each attempt takes time.
 add_filter('pre_wp_mail', '__return_true');
 
@@ -16,12 +14,15 @@ add_filter('pre_http_request', function ($response, $arguments, $url) {
     if (in_array($host, [parse_url(home_url(), PHP_URL_HOST), 'localhost', '127.0.0.1', '[::1]'], true)) {
         return $response;
     }
-    return [
-        'headers' => [],
-        // An empty answer to each of the questions: nothing is new, nothing is on offer.
-        'body' => '{"plugins":[],"themes":[],"translations":[],"no_update":[],"offers":[]}',
-        'response' => ['code' => 200, 'message' => 'OK'],
-        'cookies' => [],
-        'filename' => null,
-    ];
+    // Nothing is new: the questions that WordPress repeats until they are answered.
+    if ($host === 'api.wordpress.org' && preg_match('#/(update-check|version-check|translations)/#', $url) === 1) {
+        return [
+            'headers' => [],
+            'body' => '{"plugins":[],"themes":[],"translations":[],"no_update":[],"offers":[]}',
+            'response' => ['code' => 200, 'message' => 'OK'],
+            'cookies' => [],
+            'filename' => null,
+        ];
+    }
+    return new WP_Error('http_request_failed', 'This machine is offline.');
 }, 10, 3);

@@ -3,7 +3,7 @@
 //! An error is one line for the person who wrote the setting: the place, the key, what was wanted
 //! and what was found. Nobody matches on it; the program prints it and leaves.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The source of a setting.
@@ -88,7 +88,11 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
         if let Some(key) = &self.key {
-            write!(f, "{key}: ")?;
+            // TOML allows whatever is in quotes; the error is one line all the same.
+            for c in key.chars() {
+                if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
+            }
+            f.write_str(": ")?;
         }
         f.write_str(&self.problem)
     }
