@@ -60,6 +60,10 @@ settings! {
         /// Ranges of a file in one request; a request for more gets the whole file: 1 to 64.
         /// Default: 16.
         range_parts_max: usize = integer(1, 64), "16";
+        /// Processes that serve, each with its own event loops, PHP threads, OPcache and bounds,
+        /// started by one that only supervises them and starts another where one has crashed: 1 to
+        /// 64. 0 is one process that nobody supervises. Default: 1, and 0 for `ephpm serve`.
+        processes: usize = integer(0, 64), "1";
         /// PHP threads, which is how many scripts run at once: 1 to 1024. Default: `auto`, twice
         /// the number of cores and at least 2.
         workers: usize = workers(1, 1024), "auto";
