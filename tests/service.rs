@@ -486,7 +486,7 @@ fn s21_a_response_comes_whole_from_memory_and_a_file() {
         for leaves in [false, true] {
             let mut connection = site.connect();
             connection.takes = Some(100_000);
-            connection.receive(format!("GET /large.php HTTP/{version}\r\nHost: a\r\n\r\n").as_bytes());
+            connection.receive(format!("GET /huge.php HTTP/{version}\r\nHost: a\r\n\r\n").as_bytes());
             // PHP has ended; the send queue is full and memory, too.
             let (bytes, files) = held.bytes_and_files();
             assert!(connection.unsent() < 256 << 10 && files == 1 && bytes > 1 << 20, "{bytes} bytes");
@@ -499,7 +499,7 @@ fn s21_a_response_comes_whole_from_memory_and_a_file() {
                 let (head, content) = conversation.output.split_once("\r\n\r\n").unwrap();
                 assert_eq!(head.contains("\r\nTransfer-Encoding: chunked"), is_chunked);
                 let content = if is_chunked { dechunked(content) } else { content.to_owned() };
-                assert!(content == harness::large(), "{} bytes", content.len());
+                assert!(content == harness::huge(), "{} bytes", content.len());
                 assert!(conversation.log.contains("\" 200 "), "{}", conversation.log);
             }
             assert_eq!(held.bytes_and_files(), (0, 0));
