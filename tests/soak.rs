@@ -1,9 +1,9 @@
 //! The whole server under all that happens to one, for as long as one likes: it answers every request with what is that
 //! request's, and afterwards it is as it was before.
 //!
-//! A seed decides what the request of each number is; `EPHPM_SEED=n` repeats one that a failure names, as far as the
+//! A seed decides what the request of each number is; `SOAK_SEED=n` repeats one that a failure names, as far as the
 //! threads of two programs allow. The usual run ends after some thousand requests, and after a minute in any case;
-//! `EPHPM_SOAK_SECONDS=600` (`make soak`) goes by the clock alone.
+//! `SOAK_SECONDS=600` (`make soak`) goes by the clock alone.
 #![cfg(feature = "php")]
 
 #[path = "soak/asks.rs"]
@@ -40,9 +40,9 @@ use site::Site;
 use support::{Server, wait_until};
 
 /// How many requests the usual run consists of.
-const REQUESTS: u64 = 2_400;
+const REQUESTS: u64 = 1_800;
 /// When the usual run ends even if it has not done them all.
-const USUAL: Duration = Duration::from_secs(45);
+const USUAL: Duration = Duration::from_secs(40);
 
 /// How much memory of its own the process may have more at the end than after the first third, whatever came between.
 const GROWTH_KIB: u64 = 16 * 1024;
@@ -53,12 +53,12 @@ const GROWTH_BYTES_PER_REQUEST: u64 = 100;
 fn the_server_is_afterwards_as_it_was_before() {
     let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
-    let seed = number("EPHPM_SEED").unwrap_or(u64::from(now.subsec_micros()));
-    let (requests, time) = match number("EPHPM_SOAK_SECONDS") {
+    let seed = number("SOAK_SEED").unwrap_or(u64::from(now.subsec_micros()));
+    let (requests, time) = match number("SOAK_SECONDS") {
         Some(seconds) => (u64::MAX, Duration::from_secs(seconds)),
         None => (REQUESTS, USUAL),
     };
-    println!("EPHPM_SEED={seed}");
+    println!("SOAK_SEED={seed}");
 
     let site = Site::new();
     let server = site.builder(0).start();

@@ -93,7 +93,7 @@ pub(crate) fn sleep(n: u64, random: &mut Random) -> Ask {
 
 /// What ends a script before its end.
 pub(crate) fn ending(n: u64, random: &mut Random) -> Ask {
-    let how = random.pick(&["exit", "exception", "fatal", "memory", "leak", "deep"]);
+    let how = random.pick(&["exit", "exception", "fatal", "memory", "leak"]);
     let (status, begun) = match how {
         "exit" => (200, format!("begun {n};over;")),
         // Buffers are dropped when there is no memory.

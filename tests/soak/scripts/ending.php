@@ -4,7 +4,13 @@ $n = $_GET['n'];
 register_shutdown_function(function () use ($n) {
     echo "shutdown $n;";
 });
-$deep = fn($deep, $x) => array_map(fn($y) => $deep($deep, $y), [$x]);
+class Deep
+{
+    public function __get(string $name): mixed
+    {
+        return (new self)->$name;
+    }
+}
 echo "begun $n;";
 match ($_GET['how']) {
     'exit' => exit('over;'),
@@ -14,7 +20,7 @@ match ($_GET['how']) {
     'leak' => (function () {
         for ($all = [];; $all[] = str_repeat('y', 100_000));
     })(),
-    'deep' => [ini_set('memory_limit', '128M'), $deep($deep, 1)],
+    'deep' => [ini_set('memory_limit', '128M'), (new Deep)->x],
     'time' => (function () {
         set_time_limit(1);
         for (;;);
