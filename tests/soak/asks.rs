@@ -93,9 +93,10 @@ pub(crate) fn sleep(n: u64, random: &mut Random) -> Ask {
 
 /// What ends a script before its end.
 pub(crate) fn ending(n: u64, random: &mut Random) -> Ask {
-    let how = random.pick(&["exit", "exception", "fatal", "memory", "leak"]);
+    let how = random.pick(&["exit", "exception", "fatal", "memory", "leak", "deep"]);
     let (status, begun) = match how {
         "exit" => (200, format!("begun {n};over;")),
+        "deep" => (200, format!("begun {n};deep;")),
         // Buffers are dropped when there is no memory.
         "memory" | "leak" => (500, String::new()),
         _ => (500, format!("begun {n};")),

@@ -23,7 +23,6 @@ const EXPECTED: &[&[&str]] = &[
     // What scripts do.
     &["ERROR php: PHP Fatal error:  Uncaught RuntimeException: soak ", "ending.php:"],
     &["ERROR php: PHP Fatal error:  Uncaught Error: Call to undefined function undefined_function()"],
-    &["ERROR php: PHP Fatal error:  Uncaught Error: Maximum call stack size of ", "ending.php:"],
     &["ERROR php: PHP Fatal error:  Allowed memory size of 16777216 bytes exhausted", "ending.php"],
     &["ERROR php: PHP Fatal error:  Maximum execution time of 1 second exceeded", "ending.php"],
     // What php.request_timeout does.
