@@ -46,7 +46,8 @@ impl Figures {
             threads,
             files,
             cached,
-            children: children.flat_map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>())
+            children: children
+                .flat_map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>())
                 .filter(|child| !child.is_empty())
                 .collect(),
             anonymous_kib: kib("RssAnon"),

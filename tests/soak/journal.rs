@@ -26,9 +26,9 @@ const EXPECTED: &[&[&str]] = &[
     &["ERROR php: PHP Fatal error:  Allowed memory size of 16777216 bytes exhausted", "ending.php"],
     &["ERROR php: PHP Fatal error:  Maximum execution time of 1 second exceeded", "ending.php"],
     // What php.request_timeout does.
-    &["ERROR php: PHP Fatal error:  Maximum request time of 6 seconds exceeded", "stuck.php"],
+    &["ERROR php: PHP Fatal error:  Maximum request time of 10 seconds exceeded", "stuck.php"],
     &["WARN  php-", "GET /stuck.php?", "it has taken longer than php.request_timeout allows"],
-    &["ERROR php-", "GET /stuck.php?", "&how=child&seconds=18", "it cannot be ended; another thread takes its place"],
+    &["ERROR php-", "GET /stuck.php?", "&how=child&seconds=22", "it cannot be ended; another thread takes its place"],
     &["INFO  php-", "a thread that was given up has come back, and ends"],
 ];
 

@@ -127,6 +127,11 @@ impl<'a> Load<'a> {
 fn is_answered(kind: Kind) -> bool {
     !matches!(
         kind,
-        Kind::LeavesSending | Kind::LeavesWaiting | Kind::LeavesTaking | Kind::StopsInHead | Kind::Reload | Kind::Rotate
+        Kind::LeavesSending
+            | Kind::LeavesWaiting
+            | Kind::LeavesTaking
+            | Kind::StopsInHead
+            | Kind::Reload
+            | Kind::Rotate
     )
 }

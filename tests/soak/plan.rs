@@ -58,29 +58,36 @@ const COMMON: &[(Kind, usize)] = &[
 ];
 
 /// What happens once in so many requests.
-const PERIOD: u64 = 600;
+const PERIOD: u64 = 1_200;
 
-/// What happens once in that time, and when. The child of 7 s comes back after `php.request_timeout`, that of 18 s when
+/// What happens once in that time, and when. The child of 11 s comes back after `php.request_timeout`, that of 22 s when
 /// another thread has taken the place of its own.
 const RARE: &[(u64, Kind)] = &[
-    (10, Kind::Stuck("child&seconds=18")),
+    (10, Kind::Stuck("child&seconds=22")),
     (30, Kind::Reset),
     (60, Kind::Reload),
     (90, Kind::Stuck("sleep")),
     (120, Kind::Rotate),
     (150, Kind::Reset),
-    (180, Kind::StopsInHead),
+    (200, Kind::StopsInHead),
     (210, Kind::Invalidate),
     (240, Kind::Stuck("loop")),
-    (270, Kind::Reload),
     (300, Kind::TimeLimit),
     (330, Kind::Invalidate),
     (360, Kind::Reset),
-    (390, Kind::Stuck("child&seconds=7")),
-    (420, Kind::Rotate),
+    (390, Kind::Reload),
     (450, Kind::Reset),
-    (480, Kind::Invalidate),
-    (540, Kind::Reload),
+    (510, Kind::Stuck("child&seconds=11")),
+    (600, Kind::Rotate),
+    (650, Kind::Invalidate),
+    (700, Kind::Reset),
+    (750, Kind::Reload),
+    (800, Kind::Reset),
+    (850, Kind::Invalidate),
+    (900, Kind::TimeLimit),
+    (950, Kind::Reset),
+    (1000, Kind::StopsInHead),
+    (1100, Kind::Rotate),
 ];
 
 /// What the request of this number is, and the choices that are left to it.

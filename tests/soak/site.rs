@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::{Builder, Server, TemporaryDirectory, copy_tree};
 
 /// PHP threads; scripts that hold one for long are fewer.
-const WORKERS: u32 = 8;
+pub(crate) const WORKERS: u32 = 8;
 pub(crate) const EVENT_LOOPS: usize = 2;
 /// A file of some size, below the document root.
 pub(crate) const FILE: &str = "public/lines.txt";
@@ -43,7 +43,7 @@ impl Site {
             .server(&format!("temp_dir = \"{}\"", text("temporary")))
             .server("head_timeout = \"5s\"")
             .php("max_requests = 40")
-            .php("request_timeout = \"6s\"")
+            .php("request_timeout = \"10s\"")
             .ini("session.save_path", &text("sessions"))
             .ini("memory_limit", "16M")
             .ini("opcache.memory_consumption", "16")
