@@ -20,6 +20,9 @@ const EXPECTED: &[&[&str]] = &[
     &["INFO  the configuration has been read again"],
     &["INFO  OPcache restarted (", "requests were held for "],
     &["WARN  OPcache waits to restart (", "go on without the cache"],
+    // A restart that waited so long ends what is in its way, which are the scripts that are stuck.
+    &["WARN  php-", "OPcache has waited for its script for opcache.force_restart_timeout; ending it"],
+    &["ERROR php: PHP Fatal error:  Maximum execution time of 30 seconds exceeded", "stuck.php"],
     // What scripts do.
     &["ERROR php: PHP Fatal error:  Uncaught RuntimeException: soak ", "ending.php:"],
     &["ERROR php: PHP Fatal error:  Uncaught Error: Call to undefined function undefined_function()"],
@@ -29,6 +32,8 @@ const EXPECTED: &[&[&str]] = &[
     &["ERROR php: PHP Fatal error:  Maximum request time of 10 seconds exceeded", "stuck.php"],
     &["WARN  php-", "GET /stuck.php?", "it has taken longer than php.request_timeout allows"],
     &["ERROR php-", "GET /stuck.php?", "&how=child&seconds=22", "it cannot be ended; another thread takes its place"],
+    // The line of a request that ended at this very moment, which names the thread's next one.
+    &["WARN  php-", ", 0ns): it has taken longer than php.request_timeout allows"],
     &["INFO  php-", "a thread that was given up has come back, and ends"],
 ];
 
