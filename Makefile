@@ -6,7 +6,7 @@ WORDPRESS_DIR ?= $(or $(EPHPM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ephp
 
 WORDPRESS_MYSQL_DIR ?= $(dir $(WORDPRESS_DIR))site-mysql
 
-.PHONY: build run test test-apps wordpress wordpress-mysql bench bench-micro fuzz check packages libphp clean
+.PHONY: build run test test-apps soak wordpress wordpress-mysql bench bench-micro fuzz check packages libphp clean
 
 # The server: target/release/ephpm.
 build: libphp
@@ -26,6 +26,11 @@ test: libphp
 test-apps: libphp
 	$(LIBPHP)/system-packages test
 	$(CARGO) test --locked --test apps -- --ignored
+
+# Ten minutes of everything at once, of which `make test` does one; SOAK_SEED repeats a run.
+SOAK_SECONDS ?= 600
+soak: libphp
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test soak -- --nocapture
 
 # A current WordPress with SQLite on http://127.0.0.1:8080; no database server is needed.
 wordpress: build

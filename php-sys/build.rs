@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 16] = [
+const SHIM: [&str; 17] = [
     "children.c",
     "cli.c",
     "environment.c",
@@ -21,6 +21,7 @@ const SHIM: [&str; 16] = [
     "request.c",
     "runtime.c",
     "sapi.c",
+    "stack.c",
     "stream.c",
     "timer.c",
     "user_ini.c",

@@ -40,6 +40,7 @@ fn threads() {
     what_a_thread_holds_is_known(&php);
     requests_begin_in_the_order_of_their_arrival(&php);
     deep_recursion_is_an_error(&php);
+    the_memory_of_a_deep_stack_is_given_back(&php);
     php.stop().map_err(drop).unwrap();
 }
 
@@ -335,4 +336,26 @@ fn deep_recursion_is_an_error(php: &Php) {
     }
     (0..8).for_each(|n| hello(&pool, n));
     assert_eq!(pool.stop(AT_ONCE, LONG), Ok(()));
+}
+
+fn the_memory_of_a_deep_stack_is_given_back(php: &Php) {
+    const KIB: u64 = 1024;
+    let pool = Pool::start(php, &pool_options(1)).unwrap();
+    // The first time takes also what is kept for whatever comes.
+    for (n, depth) in [(1, 1_000), (2, 100_000)] {
+        let before = memory_kib();
+        let answer = submit(&pool, "/deep.php", format!("how=destructors&depth={depth}")).answer();
+        assert!(answer.text().starts_with("ended"), "{}", answer.text());
+        wait(&pool, "it is over", |now| now.totals.requests == n && now.threads[0].state == ThreadState::Waiting);
+        let after = memory_kib();
+        assert!(after < before + 12 * KIB, "{before} KiB, and then {after}");
+    }
+    assert_eq!(pool.stop(AT_ONCE, LONG), Ok(()));
+}
+
+/// What the process has in memory that is nobody else's.
+fn memory_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -140,5 +140,6 @@ ephpm_outcome ephpm_execute(const ephpm_request *request, void *exchange)
 	}
 	unbind_request();
 	ephpm_isolation_reset();
+	ephpm_stack_reset();
 	return outcome;
 }

@@ -271,6 +271,7 @@ void ephpm_thread_attach(ephpm_interrupt *interrupt, void *thread)
 	interrupt->timed_out = &EG(timed_out);
 	interrupt->thread = (uintptr_t) pthread_self();
 	ephpm_watch_attach(interrupt, thread);
+	ephpm_stack_attach();
 }
 
 void ephpm_thread_detach(void)

@@ -107,6 +107,10 @@ bool ephpm_timer_is_ours(void);
 /* watch.c. Startup is for a MINIT: the JIT compiler, which starts after those, wants to know the hook. */
 void ephpm_watch_startup(void);
 void ephpm_watch_attach(ephpm_interrupt *interrupt, void *thread);
+
+/* stack.c: attach once on the thread; reset after each request, from a frame near the stack's beginning. */
+void ephpm_stack_attach(void);
+void ephpm_stack_reset(void);
 void ephpm_watch_detach(void);
 /* In a child of fork(): nobody watches it. */
 void ephpm_watch_forget(void);

@@ -1,5 +1,7 @@
 //! What one request must not leave to the next, nor share with another: sessions, environment, settings.
 
+use std::thread;
+
 use crate::site::{Site, get, text};
 use crate::support::Request;
 
@@ -53,6 +55,31 @@ fn a_session_handler_of_a_user_ends_with_its_request_however_that_ends() {
                 _ => assert_eq!(text(response, 200), r#"[null,"",true,"files",null]"#),
             },
         );
+    }
+}
+
+/// As above, by the time limit; few, since each takes a second.
+#[test]
+fn a_session_handler_that_takes_too_long_lets_go_of_its_lock() {
+    let site = Site::start();
+    for how in ["endless%20read", "endless%20write"] {
+        thread::scope(|scope| {
+            for (server, _) in site.each() {
+                for i in 0..3 {
+                    scope.spawn(move || {
+                        let response = server.client().send(&get(&format!("handler.php?how={how}"), i));
+                        assert!(response.status == 500 || how.ends_with("write"), "{how}: {response:?}");
+                    });
+                }
+                scope.spawn(|| {
+                    let response = server.client().send(&get("handler.php?how=fine", 7));
+                    assert_eq!(text(&response, 200), "handled 7");
+                });
+            }
+        });
+    }
+    for log in site.stop() {
+        assert_eq!(log.matches("Maximum execution time of 1 second exceeded").count(), 6, "{log}");
     }
 }
 

@@ -19,6 +19,7 @@ class Handler implements SessionHandlerInterface
         match ($_GET['how']) {
             'fatal' => undefined_function(),
             'exit' => exit('exited'),
+            'endless read' => $this->endless(),
             default => null,
         };
         return '';
@@ -27,7 +28,14 @@ class Handler implements SessionHandlerInterface
     public function write($id, $data): bool
     {
         $_GET['how'] === 'write' && undefined_function();
+        $_GET['how'] === 'endless write' && $this->endless();
         return true;
+    }
+
+    private function endless(): void
+    {
+        set_time_limit(1);
+        while (true);
     }
 
     public function destroy($id): bool

@@ -1,0 +1,161 @@
+//! The whole server under all that happens to one, for as long as one likes: it answers every request with what is that
+//! request's, and afterwards it is as it was before.
+//!
+//! A seed decides what the request of each number is; `SOAK_SEED=n` repeats one that a failure names, as far as the
+//! threads of two programs allow. The usual run ends after some thousand requests, and after a minute in any case;
+//! `SOAK_SECONDS=600` (`make soak`) goes by the clock alone.
+#![cfg(feature = "php")]
+
+#[path = "soak/asks.rs"]
+mod asks;
+#[path = "soak/client.rs"]
+mod client;
+#[path = "soak/figures.rs"]
+mod figures;
+#[path = "soak/journal.rs"]
+mod journal;
+#[path = "soak/load.rs"]
+mod load;
+#[path = "soak/operator.rs"]
+mod operator;
+#[path = "soak/plan.rs"]
+mod plan;
+#[allow(dead_code, reason = "the simulation also takes bytes")]
+#[path = "simulation/random.rs"]
+mod random;
+#[path = "soak/rude.rs"]
+mod rude;
+#[path = "soak/site.rs"]
+mod site;
+mod support;
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use figures::Figures;
+use load::Load;
+use operator::Operator;
+use site::Site;
+use support::{Server, wait_until};
+
+/// How many requests the usual run consists of.
+const REQUESTS: u64 = 1_500;
+/// When the usual run ends even if it has not done them all.
+const USUAL: Duration = Duration::from_secs(36);
+
+/// How much more memory of its own than after the first third the process may have at the end, whatever came between.
+/// PHP keeps for each thread what its latest requests have taken, in pieces of 2 MiB, and up to a mebibyte of stack; the
+/// C library keeps what is free between pieces that are not. Each thread counts with 4 MiB.
+const GROWTH_KIB: u64 = 4 * 1024 * site::WORKERS as u64;
+/// How much more for each request in between: less than any object that one could forget.
+const GROWTH_BYTES_PER_REQUEST: u64 = 100;
+
+#[test]
+fn the_server_is_afterwards_as_it_was_before() {
+    let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    let seed = number("SOAK_SEED").unwrap_or(u64::from(now.subsec_micros()));
+    let (requests, time) = match number("SOAK_SECONDS") {
+        Some(seconds) => (u64::MAX, Duration::from_secs(seconds)),
+        None => (REQUESTS, USUAL),
+    };
+    println!("SOAK_SEED={seed}");
+
+    let site = Site::new();
+    let server = site.builder(0).start();
+    let operator = Operator::new(&server, &site);
+    let load = Load::new(&server, &operator, seed);
+    touch_every_thread(&server);
+    let before = settled(&server);
+    println!("before:            {before}");
+
+    let begin = Instant::now();
+    let first = load.run(requests / 3, begin + time / 3);
+    no_failure(&load);
+    let after_a_third = quiet(&server, &before);
+    println!("{first:6} requests:   {after_a_third}");
+    let then = load.run(requests, begin + time);
+    no_failure(&load);
+    let after = quiet(&server, &before);
+    println!("{:6} requests:   {after}", first + then);
+
+    let told = load.told();
+    told.counts.iter().for_each(|(kind, count)| println!("{count:8} {kind:?}"));
+    finished_what_it_began(&site, &told.finished);
+    assert_eq!(site.left(), Vec::<std::path::PathBuf>::new(), "files are left");
+    let bound_kib = after_a_third.anonymous_kib + GROWTH_KIB + then * GROWTH_BYTES_PER_REQUEST / 1024;
+    assert!(after.anonymous_kib <= bound_kib, "memory grew: {after_a_third}, then {after}");
+
+    let response = server.client().get("/hello.php?n=last").expect(200);
+    assert_eq!(response.text(), "hello last;");
+    assert_eq!(response.header("X-Generation"), Some(&*operator.generation().to_string()));
+    let answered = told.answered.clone();
+    drop(told);
+    let (status, log) = server.stop();
+    assert!(status.success(), "{status}\n{log}");
+    let unexpected = journal::unexpected(&log);
+    assert!(unexpected.is_empty(), "{} lines: {:#?}", unexpected.len(), &unexpected[..unexpected.len().min(100)]);
+    let logged = journal::logged(&site);
+    let missing: Vec<_> = answered.iter().filter(|n| !logged.contains(n)).collect();
+    assert!(missing.is_empty(), "not in the access log: {missing:?}");
+}
+
+#[track_caller]
+fn no_failure(load: &Load<'_>) {
+    let failures = &load.told().failures;
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// What a thread opens once, it opens with its first request: several at a time, so that each gets some.
+fn touch_every_thread(server: &Server) {
+    thread::scope(|scope| {
+        for n in 0..40 {
+            scope.spawn(move || server.client().get(&format!("/sleep.php?ms=50&n={n}")).expect(200));
+        }
+    });
+}
+
+/// The figures of a server whose clients have left, when nothing has been closed for a while.
+fn settled(server: &Server) -> Figures {
+    let mut figures = Figures::of(server.pid());
+    let mut looks = 0;
+    while looks < 50 {
+        thread::sleep(Duration::from_millis(10));
+        let now = Figures::of(server.pid());
+        looks = if now.is_quiet_as(&figures) { looks + 1 } else { 0 };
+        figures = now;
+    }
+    figures
+}
+
+/// The figures of a server that has nothing left to do. It gets the time that its slowest script may need.
+#[track_caller]
+fn quiet(server: &Server, before: &Figures) -> Figures {
+    let mut now = Figures::of(server.pid());
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while !now.is_quiet_as(before) {
+        assert!(Instant::now() < deadline, "before: {before:#?}\nnow: {now:#?}");
+        thread::sleep(Duration::from_millis(50));
+        now = Figures::of(server.pid());
+    }
+    now
+}
+
+/// Scripts that went on after the end of their response have come to their own.
+#[track_caller]
+fn finished_what_it_began(site: &Site, begun: &[u64]) {
+    let mut begun = begun.to_vec();
+    begun.sort_unstable();
+    let mut finished = Vec::new();
+    wait_until(
+        || {
+            let text = fs::read_to_string(site.path("finished")).expect("a file");
+            finished = text.lines().map(|line| line.parse::<u64>().expect("a number")).collect();
+            finished.len() >= begun.len()
+        },
+        "a script never went on after its response",
+    );
+    finished.sort_unstable();
+    assert_eq!(finished, begun);
+}

@@ -1,0 +1,8 @@
+<?php
+final class Cat extends Animal
+{
+    protected function sound(): string
+    {
+        return 'meow';
+    }
+}

@@ -1,0 +1,8 @@
+<?php
+final class Dog extends Animal
+{
+    protected function sound(): string
+    {
+        return 'woof';
+    }
+}

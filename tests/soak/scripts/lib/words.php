@@ -1,0 +1,2 @@
+<?php
+return ['zero', 'one', 'two'];

@@ -1,0 +1,2 @@
+<?php
+echo basename(__DIR__), ' ', $_GET['n'], ' ', ini_get('precision'), ';';
