@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::alarm::Alarm;
 use super::arrivals::Arrivals;
 use super::attachment::Attachment;
+use super::crash_note::note;
 use super::info::Info;
 use super::opcache::Opcache;
 use super::recycling::Recycling;
@@ -23,6 +24,7 @@ use super::seats::Seats;
 use super::slot::{Event, Slot, Watch};
 use super::slow::SlowSink;
 use super::watchdog::Watchdog;
+use crate::base::black_box::{BlackBox, Record};
 use crate::base::limits;
 use crate::base::queue::{Consumer, Queue, SPARE_PLACES};
 use crate::exchange::{Dispatch, Responder};
@@ -54,6 +56,8 @@ pub struct PoolOptions {
     pub slow: Option<(Duration, Arc<dyn SlowSink>)>,
     /// After how many requests a thread leaves PHP and joins it anew; 0 means never.
     pub max_requests: u64,
+    /// Where each thread, by its number, notes what it runs, for whoever looks after a crash.
+    pub black_box: Option<BlackBox>,
 }
 
 impl Default for PoolOptions {
@@ -68,6 +72,7 @@ impl Default for PoolOptions {
             lost_after: limits::LOST_AFTER,
             slow: None,
             max_requests: 0,
+            black_box: None,
         }
     }
 }
@@ -93,6 +98,7 @@ struct Shared {
     watch: Arc<Watch>,
     recycling: Recycling,
     opcache: Opcache,
+    black_box: Option<BlackBox>,
     /// When the full queue was last searched for requests that nobody waits for.
     purged_at: Mutex<Option<Instant>>,
     threads: Mutex<Threads>,
@@ -144,6 +150,7 @@ impl Pool {
             // Without thread safety there is nothing to leave.
             recycling: Recycling::new(if info.zts { options.max_requests } else { 0 }),
             opcache: Opcache::new(threads(options)),
+            black_box: options.black_box,
             purged_at: Mutex::new(None),
             threads: Mutex::default(),
             ended: Condvar::new(),
@@ -295,6 +302,7 @@ impl Shared {
         attachment: &Attachment,
         arena: &mut RequestArena,
     ) -> Leave {
+        let record = self.black_box.and_then(|black_box| black_box.record(seat));
         let mut served = 0;
         loop {
             if self.recycling.begin(limit, served, self.queue.is_empty()) {
@@ -308,13 +316,17 @@ impl Shared {
                 self.opcache.leave(seat, attachment);
                 continue;
             }
-            slot.begin(Instant::now(), &told(&responder), || responder.expiry());
+            let told = told(&responder);
+            record.into_iter().for_each(|record| note(record, &told));
+            slot.begin(Instant::now(), &told, || responder.expiry());
             let request = arena.request(responder.job(), &self.server);
             let health = sapi::execute(attachment, &request, responder);
             served += 1;
             if !slot.end(Instant::now(), attachment.memory()) {
+                // The record is that of the thread in its place.
                 return Leave::Lost;
             }
+            record.into_iter().for_each(Record::clear);
             if health == Health::Unhealthy {
                 return Leave::Unhealthy;
             }
