@@ -105,7 +105,8 @@ pub fn fork() -> io::Result<Option<u32>> {
     let forked = check(unsafe { libc::fork() });
     if let Ok(0) = forked {
         // The parent hears of the end, as of any other.
-        begin_anew(parent).unwrap_or_else(|_| super::process::exit_now(1));
+        // SAFETY: it never returns.
+        begin_anew(parent).unwrap_or_else(|_| unsafe { libc::_exit(1) });
     }
     block(&empty_set())?;
     Ok(forked.map(u32::try_from)?.ok().filter(|pid| *pid > 0))
