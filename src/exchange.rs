@@ -2,14 +2,17 @@
 //!
 //! [`new`] returns two handles on one exchange, and each side sees only its own verbs: a [`Handle`] never blocks, a
 //! [`Responder`] may. Dropping a handle cancels: PHP sees an aborted client, the loop sees a failed response. Output
-//! is bounded: a PHP thread waits while more than [`RESPONSE_BUFFER_HIGH`](crate::base::limits::RESPONSE_BUFFER_HIGH)
-//! bytes have not been pulled. This module knows neither sockets nor PHP.
+//! is bounded: while more than [`RESPONSE_BUFFER_HIGH`](crate::base::limits::RESPONSE_BUFFER_HIGH) bytes have not been
+//! pulled a PHP thread waits, or, if the client is slow and there is a [`Spill`], goes on into a file. This module knows
+//! neither sockets nor PHP nor what such a file is.
 
 mod bell;
 mod expiry;
 mod handle;
 mod job;
 mod responder;
+mod room;
+mod spill;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,6 +21,7 @@ pub use expiry::Expiry;
 pub use handle::{Handle, Pull};
 pub use job::{Content, Job, Script};
 pub use responder::{Aborted, Responder};
+pub use spill::{AllSpilled, Problem, Spill, SpillFile, SpillFiles};
 pub use state::{News, Rung, Tag};
 
 use std::sync::Arc;
@@ -31,8 +35,9 @@ pub trait Dispatch: Send + Sync {
     fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>>;
 }
 
-/// Joins the loop's and PHP's side of one request. The responder is boxed because it moves through queues.
-pub fn new(job: Job, tag: Tag, bell: Arc<Bell>) -> (Handle, Box<Responder>) {
-    let exchange = Arc::new(state::Exchange::new(tag, bell));
+/// Joins the loop's and PHP's side of one request. The responder is boxed because it moves through queues. Without
+/// `spill` PHP waits for slow clients.
+pub fn new(job: Job, tag: Tag, bell: Arc<Bell>, spill: Option<Arc<Spill>>) -> (Handle, Box<Responder>) {
+    let exchange = Arc::new(state::Exchange::new(tag, bell, spill));
     (Handle::new(Arc::clone(&exchange)), Box::new(Responder::new(exchange, job)))
 }

@@ -9,4 +9,4 @@ pub mod transport;
 mod clock;
 pub mod pulse;
 pub mod schedule;
-mod spool;
+pub mod spool;

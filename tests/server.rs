@@ -285,7 +285,8 @@ for ($i = 0; $i < 20000; $i++) { echo str_repeat('x', 100); flush(); usleep(1000
 fn a_client_that_reads_nothing_costs_its_thread_only_for_the_write_timeout() {
     let script = "<?php touch(__DIR__ . '/running'); for (;;) { echo str_repeat('x', 65536); }";
     let root = site(&[("talk.php", script), ("n.php", "<?php echo 'well';")]);
-    let server = Server::builder(root.path()).workers(1).server("write_timeout = \"300ms\"").start();
+    let bounds = "write_timeout = \"300ms\"\nresponse_file_max = 0";
+    let server = Server::builder(root.path()).workers(1).server(bounds).start();
     let stalled = ask(&server, "/talk.php");
     wait_for(&root.path().join("running"));
     assert_eq!(server.client().get("/n.php").expect(200).text(), "well");

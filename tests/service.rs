@@ -7,9 +7,12 @@
 #[path = "service/harness.rs"]
 mod harness;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ephpm::exchange::{AllSpilled, Spill};
 use ephpm::http::status::Status;
+use ephpm::net::spool::OutputFiles;
 use ephpm::protocol::Disposition;
 use ephpm::service::access_log::Format;
 use ephpm::service::context::Options;
@@ -463,4 +466,58 @@ fn json_tells_what_was_cut_and_why() {
 fn nothing_is_logged_when_nothing_is_to_be() {
     let site = Site { options: Options::default(), ..Site::default() };
     assert_eq!(site.converse(&(get("/a.txt", "") + "garbage\r\n")).log, "");
+}
+
+/// S21: PHP is done with a page of 2 MB that nobody reads; what memory does not hold lies in a file.
+#[test]
+fn s21_a_response_comes_whole_from_memory_and_a_file() {
+    for (version, is_chunked) in [("1.1", true), ("1.0", false)] {
+        let held = Arc::<AllSpilled>::default();
+        let spill = Spill {
+            files: Box::new(OutputFiles::new(std::env::temp_dir())),
+            bytes_max: 4 << 20,
+            all_bytes_max: 4 << 20,
+            files_max: 1,
+            patience: Duration::ZERO,
+            held: Arc::clone(&held),
+        };
+        let options = Options { spill: Some(Arc::new(spill)), ..Options::default() };
+        let site = Site { options, log: Some(Format::Combined), ..Site::default() };
+        for leaves in [false, true] {
+            let mut connection = site.connect();
+            connection.takes = Some(100_000);
+            connection.receive(format!("GET /huge.php HTTP/{version}\r\nHost: a\r\n\r\n").as_bytes());
+            // PHP has ended; the send queue is full and memory, too.
+            let (bytes, files) = held.bytes_and_files();
+            assert!(connection.unsent() < 256 << 10 && files == 1 && bytes > 1 << 20, "{bytes} bytes");
+            if leaves {
+                drop(connection);
+            } else {
+                connection.takes = None;
+                connection.pass(Duration::ZERO);
+                let conversation = connection.end();
+                let (head, content) = conversation.output.split_once("\r\n\r\n").unwrap();
+                assert_eq!(head.contains("\r\nTransfer-Encoding: chunked"), is_chunked);
+                let content = if is_chunked { dechunked(content) } else { content.to_owned() };
+                assert!(content == harness::huge(), "{} bytes", content.len());
+                assert!(conversation.log.contains("\" 200 "), "{}", conversation.log);
+            }
+            assert_eq!(held.bytes_and_files(), (0, 0));
+        }
+    }
+}
+
+/// The content of chunks, complete (RFC 9112 §7.1).
+fn dechunked(mut chunks: &str) -> String {
+    let mut content = String::new();
+    loop {
+        let (size, rest) = chunks.split_once("\r\n").expect("a chunk's size");
+        let size = usize::from_str_radix(size, 16).expect("a hexadecimal size");
+        if size == 0 {
+            assert_eq!(rest, "\r\n");
+            return content;
+        }
+        content.push_str(&rest[..size]);
+        chunks = rest[size..].strip_prefix("\r\n").expect("the chunk's end");
+    }
 }

@@ -39,6 +39,15 @@ impl Share {
         self.bytes += bytes;
         true
     }
+
+    /// Gives so many of its bytes back; it must have them.
+    pub fn shrink(&mut self, bytes: u64) {
+        debug_assert!(bytes <= self.bytes, "a share gives back what it does not have");
+        if let Some(account) = &self.account {
+            account.0.fetch_sub(bytes, Ordering::Relaxed);
+            self.bytes -= bytes;
+        }
+    }
 }
 
 impl Drop for Share {
@@ -63,6 +72,8 @@ mod tests {
         drop(one);
         assert_eq!(account.bytes(), 4);
         assert!(other.grow(&account, 6, 10));
+        other.shrink(7);
+        assert_eq!(account.bytes(), 3);
         drop((other, Share::default()));
         assert_eq!(account.bytes(), 0);
     }

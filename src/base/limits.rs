@@ -34,6 +34,19 @@ pub const INTERIM_HEADS_MAX: usize = 8;
 pub const RESPONSE_BUFFER_HIGH: usize = 256 * 1024;
 /// Output below which a waiting PHP thread goes on.
 pub const RESPONSE_BUFFER_LOW: usize = 64 * 1024;
+/// How long a PHP thread waits for a client that takes less than a block of output before what follows goes to a file.
+/// A client that takes 1.3 MB a second is waited for, as long as slow ones are few.
+pub const SPILL_PATIENCE: Duration = Duration::from_millis(50);
+/// How often that is halved at most: 1.6 ms remain, and clients that take 40 MB a second.
+pub const SPILL_PATIENCE_HALVINGS: u32 = 5;
+/// Output that may lie in a file once a client has been waited for in vain. Doubled each time that happens again.
+pub const SPILL_FIRST_BYTES: u64 = 1024 * 1024;
+/// Space of such a file that is given back at once when it has been read.
+pub const SPILL_FREE_BYTES: u64 = 1024 * 1024;
+/// Output of one response in a file.
+pub const RESPONSE_FILE_MAX: u64 = 1024 * 1024 * 1024;
+/// Output of all responses together in files.
+pub const RESPONSE_FILES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Bytes in a connection's send queue above which no more content is pulled.
 pub const SEND_QUEUE_HIGH: u64 = 128 * 1024;
 

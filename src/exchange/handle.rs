@@ -1,12 +1,13 @@
-//! The loop's side of an exchange. Nothing here blocks.
+//! The loop's side of an exchange. Nothing here waits for PHP.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::state::{End, Exchange, Phase, Reply};
-use crate::base::limits::RESPONSE_BUFFER_LOW;
+use super::spill::Piece;
+use super::state::{End, Exchange, Phase, Reply, State};
+use crate::base::limits::{OUTPUT_BLOCK_BYTES, SPILL_FREE_BYTES};
 use crate::http::message::{ContentLength, Response};
 
 /// The loop's side of one request. Dropping it tells PHP that the client is gone.
@@ -56,8 +57,12 @@ impl Handle {
             }
             reply => state.reply = reply,
         }
-        let before = state.buffered;
         let Some(chunk) = state.pop() else {
+            if let Some(spilled) = &state.spilled {
+                let piece = spilled.next(OUTPUT_BLOCK_BYTES, SPILL_FREE_BYTES);
+                drop(state);
+                return self.read(&piece);
+            }
             return match state.reply {
                 Reply::Over(End::Complete) => Pull::End,
                 Reply::Over(End::Failed) => Pull::Failed,
@@ -65,15 +70,45 @@ impl Handle {
                 _ => Pull::Pending,
             };
         };
-        if before > RESPONSE_BUFFER_LOW && state.buffered <= RESPONSE_BUFFER_LOW {
-            self.exchange.room_made(state);
-        }
+        self.exchange.pulled(state);
         Pull::Content(chunk)
+    }
+
+    /// Reads content back that has not been taken when it was made. Most of it still lies in the kernel's memory.
+    fn read(&mut self, piece: &Piece) -> Pull {
+        let mut block = vec![0; piece.len];
+        if let Err(error) = piece.file.read(&mut block, piece.offset) {
+            log::error!("cannot read buffered response content: {error}");
+            self.abort(|state| state.reply = Reply::Over(End::Failed));
+            return Pull::Failed;
+        }
+        let is_freed = piece.free.as_ref().is_some_and(|part| piece.file.free(part));
+        let mut state = self.exchange.lock();
+        let file = state.advance(piece, is_freed);
+        self.exchange.pulled(state);
+        drop(file);
+        Pull::Content(block.into())
+    }
+
+    /// Lets PHP see an aborted client. What has not been pulled is gone.
+    fn abort(&self, change: impl FnOnce(&mut State)) {
+        // Under the lock, so that a thread which has just found room missing does not sleep through it.
+        let mut state = self.exchange.lock();
+        self.exchange.aborted.store(true, Ordering::Release);
+        change(&mut state);
+        let file = state.clear();
+        self.exchange.room_made(state);
+        drop(file);
     }
 
     #[cfg(test)]
     pub(super) fn buffered(&self) -> usize {
         self.exchange.lock().buffered
+    }
+
+    #[cfg(test)]
+    pub(super) fn unread(&self) -> u64 {
+        self.exchange.lock().unread()
     }
 
     /// Whether the request still waits for a PHP thread.
@@ -89,10 +124,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // Under the lock, so that a thread which has just found room missing does not sleep through it.
-        let state = self.exchange.lock();
-        self.exchange.aborted.store(true, Ordering::Release);
         self.exchange.leave_queue(Phase::Cancelled);
-        self.exchange.room_made(state);
+        self.abort(|_| {});
     }
 }

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::expiry::Expiry;
 use super::job::Job;
 use super::state::{End, Exchange, Phase, Reply};
-use crate::base::limits::{INTERIM_HEADS_MAX, OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
+use crate::base::limits::{INTERIM_HEADS_MAX, OUTPUT_BLOCK_BYTES};
 use crate::http::message::{ContentLength, Response};
 use crate::http::method::Method;
 
@@ -89,7 +89,8 @@ impl Responder {
         self.job.content.read(buf)
     }
 
-    /// Bytes handed over that the loop has not pulled: at most [`RESPONSE_BUFFER_HIGH`], and a block more at the end.
+    /// Bytes in memory that were handed over and that the loop has not pulled: at most
+    /// [`RESPONSE_BUFFER_HIGH`](crate::base::limits::RESPONSE_BUFFER_HIGH), and a block more at the end.
     pub fn buffered(&self) -> usize {
         self.exchange.lock().buffered
     }
@@ -130,7 +131,7 @@ impl Responder {
         }
     }
 
-    /// Appends content. Waits while the loop has too much of it unsent.
+    /// Appends content. Waits while the loop has too much of it unsent and it may not go to a file.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), Aborted> {
         let content = match &mut self.output {
             Output::Finished => return Ok(()),
@@ -230,20 +231,16 @@ impl Responder {
         self.output = Output::Streaming { content };
 
         let mut state = self.exchange.lock();
-        let high = RESPONSE_BUFFER_HIGH.saturating_sub(chunk.len());
-        if state.buffered > high {
-            // Past the high mark it waits for the low one, so that the two threads do not wake each other per block.
-            state = self.exchange.wait_for_room(state);
-        }
         if self.exchange.is_aborted() {
             return Err(Aborted);
         }
         if let Some(response) = head {
+            // Nothing is there before it, so that what comes with it finds room.
             state.reply = Reply::Head { response, length, end: None };
         } else if chunk.is_empty() {
             return Ok(());
         }
-        state.push(chunk);
+        let state = self.exchange.put(state, chunk)?;
         self.exchange.ring(state);
         Ok(())
     }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use bytes::{Bytes, BytesMut};
 
 use super::bell::Bell;
-use crate::base::limits::RESPONSE_BUFFER_LOW;
+use super::spill::{Piece, Spill, Spilled};
+use crate::base::limits::RESPONSE_BUFFER_HIGH;
 use crate::base::slab::Key;
 use crate::http::message::{ContentLength, Response};
 
@@ -69,8 +70,10 @@ pub(super) struct Exchange {
     phase: AtomicU8,
     /// The client is gone. Never cleared.
     pub(super) aborted: AtomicBool,
-    /// Only the PHP thread waits here; see [`wait_for_room`](Self::wait_for_room).
-    drained: Condvar,
+    /// Where output goes that the client takes too slowly, if anywhere.
+    pub(super) spill: Option<Arc<Spill>>,
+    /// Only the PHP thread waits here; see module `room`.
+    pub(super) drained: Condvar,
     state: Mutex<State>,
 }
 
@@ -84,10 +87,20 @@ pub(super) struct State {
     /// What follows the chunks: small pieces, gathered. A script that flushes each byte to a client that reads nothing
     /// would otherwise fill memory with the pieces' own weight.
     tail: BytesMut,
-    /// The bytes in `chunks` and `tail`.
+    /// What follows them, in a file; never without bytes to be read.
+    pub(super) spilled: Option<Spilled>,
+    /// What follows the file: the end, which waits for nothing, not even a disk.
+    last: Bytes,
+    /// The bytes in `chunks`, `tail` and `last`.
     pub(super) buffered: usize,
+    /// All that has been pulled.
+    pub(super) pulled: u64,
+    /// Bytes that may be here, in memory and in the file, until the client has been waited for in vain once more.
+    pub(super) allowance: u64,
     /// The PHP thread waits for room. Whoever makes room calls it only then, since each call is a system call.
     pub(super) waiting: bool,
+    /// It waits until no more bytes than this are here.
+    pub(super) low: u64,
     /// The exchange lies in the bell's ring.
     pub(super) rung: bool,
     /// The responder is gone.
@@ -133,7 +146,10 @@ impl State {
     /// Appends content, if there is any.
     pub(super) fn push(&mut self, chunk: Bytes) {
         self.buffered += chunk.len();
-        if chunk.len() < GATHERED_BYTES_MAX && !self.chunks.is_empty() {
+        if self.spilled.is_some() {
+            debug_assert!(self.last.is_empty(), "only the end follows a file");
+            self.last = chunk;
+        } else if chunk.len() < GATHERED_BYTES_MAX && !self.chunks.is_empty() {
             self.tail.extend_from_slice(&chunk);
         } else if !chunk.is_empty() {
             if !self.tail.is_empty() {
@@ -148,7 +164,40 @@ impl State {
         let rest = || (!self.tail.is_empty()).then(|| self.tail.split().freeze());
         let chunk = self.chunks.pop_front().or_else(rest)?;
         self.buffered -= chunk.len();
+        self.pulled += chunk.len() as u64;
         Some(chunk)
+    }
+
+    /// Takes note that a piece of the file has been read, and returns the file if that was the last. `is_freed` says
+    /// whether its space has been given back.
+    pub(super) fn advance(&mut self, piece: &Piece, is_freed: bool) -> Option<Spilled> {
+        let spilled = self.spilled.as_mut()?;
+        spilled.advance(piece, is_freed);
+        self.pulled += piece.len as u64;
+        if spilled.unread() > 0 {
+            return None;
+        }
+        self.allowance = RESPONSE_BUFFER_HIGH as u64;
+        if !self.last.is_empty() {
+            self.chunks.push_back(std::mem::take(&mut self.last));
+        }
+        self.spilled.take()
+    }
+
+    /// Throws everything away that has not been pulled, and returns the file, which is not to be closed under the lock.
+    pub(super) fn clear(&mut self) -> Option<Spilled> {
+        (self.chunks, self.tail, self.last, self.buffered) = Default::default();
+        self.spilled.take()
+    }
+
+    /// Whether content lies in a file.
+    pub(super) fn has_spilled(&self) -> bool {
+        self.spilled.is_some()
+    }
+
+    /// Bytes that have not been pulled, in memory and in the file.
+    pub(super) fn unread(&self) -> u64 {
+        self.buffered as u64 + self.spilled.as_ref().map_or(0, Spilled::unread)
     }
 
     /// Says how the response ends, behind whatever has not been pulled.
@@ -161,10 +210,11 @@ impl State {
 }
 
 impl Exchange {
-    pub(super) fn new(tag: Tag, bell: Arc<Bell<News>>) -> Self {
+    pub(super) fn new(tag: Tag, bell: Arc<Bell<News>>, spill: Option<Arc<Spill>>) -> Self {
         Self {
             tag,
             bell,
+            spill,
             phase: AtomicU8::new(Phase::Queued as u8),
             aborted: AtomicBool::new(false),
             drained: Condvar::new(),
@@ -173,8 +223,13 @@ impl Exchange {
                 interim: VecDeque::new(),
                 chunks: VecDeque::new(),
                 tail: BytesMut::new(),
+                spilled: None,
+                last: Bytes::new(),
                 buffered: 0,
+                pulled: 0,
+                allowance: RESPONSE_BUFFER_HIGH as u64,
                 waiting: false,
+                low: 0,
                 rung: false,
                 released: false,
             }),
@@ -199,14 +254,13 @@ impl Exchange {
         self.phase.load(Ordering::Acquire) == Phase::Queued as u8
     }
 
-    /// Waits until little is buffered, or nobody wants it any more.
-    pub(super) fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        while state.buffered > RESPONSE_BUFFER_LOW && !self.is_aborted() {
-            state.waiting = true;
-            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+    /// Wakes the PHP thread if it waits for what has just been pulled.
+    pub(super) fn pulled(&self, mut state: MutexGuard<'_, State>) {
+        if state.waiting && state.unread() <= state.low {
+            state.waiting = false;
+            drop(state);
+            self.drained.notify_one();
         }
-        state.waiting = false;
-        state
     }
 
     /// Wakes the PHP thread if it waits, since it is to look again once the caller unlocks `state`.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+mod spill;
+
 use super::*;
 use crate::base::limits::{INTERIM_HEADS_MAX, OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH};
 use crate::base::slab::Key;
@@ -26,6 +28,10 @@ fn rung(bell: &Bell) -> Option<Rung> {
 }
 
 fn pair(method: Method) -> Pair {
+    pair_with(method, None)
+}
+
+fn pair_with(method: Method, spill: Option<Arc<Spill>>) -> Pair {
     let wakes = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&wakes);
     let bell = Arc::new(Bell::new(
@@ -34,7 +40,8 @@ fn pair(method: Method) -> Pair {
             counter.fetch_add(1, Ordering::SeqCst);
         }),
     ));
-    let (handle, responder) = new(job(method), Tag { connection: Key::from_bits(7), stream: 3 }, Arc::clone(&bell));
+    let tag = Tag { connection: Key::from_bits(7), stream: 3 };
+    let (handle, responder) = new(job(method), tag, Arc::clone(&bell), spill);
     Pair { handle, responder, bell, wakes }
 }
 

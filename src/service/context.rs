@@ -8,7 +8,7 @@ use super::content::{CollectorOptions, Spool};
 use super::health::Health;
 use crate::base::limits;
 use crate::base::pace::Pace;
-use crate::exchange::{self, Bell, Dispatch, Handle, Job, Tag};
+use crate::exchange::{self, Bell, Dispatch, Handle, Job, Spill, Tag};
 use crate::http::date::IMF_FIXDATE_LEN;
 use crate::site::error_page::ErrorPages;
 use crate::site::files::Files;
@@ -54,6 +54,7 @@ pub struct Options {
     pub error_pages: ErrorPages,
     pub internal_files: InternalFiles,
     pub content: CollectorOptions,
+    pub spill: Option<Arc<Spill>>,
     pub queue_timeout: Duration,
     pub head_timeout: Duration,
     pub content_pace: Pace,
@@ -72,6 +73,7 @@ impl Default for Options {
             error_pages: ErrorPages::default(),
             internal_files: InternalFiles::default(),
             content: CollectorOptions::default(),
+            spill: None,
             queue_timeout: limits::QUEUE_TIMEOUT,
             head_timeout: limits::HEAD_TIMEOUT,
             content_pace: Pace { timeout: limits::CONTENT_TIMEOUT, rate_min: limits::CONTENT_RATE_MIN },
@@ -110,13 +112,13 @@ impl Exchanges {
     }
 
     /// Hands a request to PHP; `None` when the queue is full.
-    pub(super) fn submit(&mut self, job: Job, tag: Tag) -> Option<Handle> {
+    pub(super) fn submit(&mut self, job: Job, tag: Tag, spill: Option<Arc<Spill>>) -> Option<Handle> {
         if self.in_flight == self.bell.capacity() {
             return None;
         }
         // Counted even if it is refused: dropping the responder rings the bell.
         self.in_flight += 1;
-        let (handle, responder) = exchange::new(job, tag, Arc::clone(&self.bell));
+        let (handle, responder) = exchange::new(job, tag, Arc::clone(&self.bell), spill);
         self.dispatch.submit(responder).is_ok().then_some(handle)
     }
 }

@@ -143,7 +143,7 @@ impl Exchange {
         };
         let bell = Arc::new(Bell::new(1, Box::new(wake)));
         let tag = Tag { connection: Key::from_bits(0), stream: 0 };
-        let (handle, responder) = exchange::new(ask.job(), tag, Arc::clone(&bell));
+        let (handle, responder) = exchange::new(ask.job(), tag, Arc::clone(&bell), None);
         assert!(dispatch.submit(responder).is_ok(), "the queue is full");
         Self { handle: Some(handle), bell, rings, released: false }
     }

@@ -180,7 +180,8 @@ const RULES: &[Rule] = &[
     ),
     (
         21,
-        "a slow reader is bounded in memory and rate, and holds its PHP thread for a bounded time",
+        "a slow reader is bounded in memory, on disk and in rate, and holds a PHP thread only when the disk's bound is \
+         reached, for a bounded time",
         &[
             (
                 "tests/connection.rs",
@@ -191,6 +192,15 @@ const RULES: &[Rule] = &[
                 ],
             ),
             ("src/exchange/tests.rs", &["php_waits_for_room_and_memory_stays_bounded"]),
+            ("src/exchange/tests/spill.rs", &["s21_a_script_ends_though_nobody_reads", "s21_what_finds_no_room_waits"]),
+            ("tests/service.rs", &["s21_a_response_comes_whole_from_memory_and_a_file"]),
+            (
+                "tests/slow_readers.rs",
+                &[
+                    "s21_clients_that_read_nothing_hold_no_thread_and_lose_nothing",
+                    "s21_files_are_bounded_and_php_waits_beyond",
+                ],
+            ),
             (
                 "tests/server.rs",
                 &[
@@ -254,6 +264,7 @@ const RULES: &[Rule] = &[
         "temporary files have no name, are bounded together, and uploads are removed however a request ends",
         &[
             ("src/service/content.rs", &["s26_s27_all_requests_together_are_bounded"]),
+            ("tests/slow_readers.rs", &["s26_a_client_that_leaves_takes_its_file_along"]),
             (
                 "tests/server.rs",
                 &[

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use ephpm::base::limits::SEND_QUEUE_HIGH;
 use ephpm::base::send_queue::SendQueue;
 use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News, Responder};
@@ -209,7 +210,8 @@ impl Connection<'_> {
             if !rang && is_blocked {
                 return;
             }
-            if !rang && (self.out.len() == before || self.out.is_empty()) && !self.http.is_stalled() {
+            let can_think = self.http.is_stalled() && self.out.len() < SEND_QUEUE_HIGH;
+            if !rang && (self.out.len() == before || self.out.is_empty()) && !can_think {
                 return;
             }
         }
@@ -263,6 +265,7 @@ const FILES: &[(&str, &str)] = &[
     ("/late.php", ""),
     ("/cut-late.php", ""),
     ("/wait.php", ""),
+    ("/huge.php", ""),
     ("/vars.php", ""),
     ("/large.php", ""),
 ];
@@ -325,11 +328,10 @@ impl Dispatch for Php {
         match &name[..] {
             "/wait.php" => self.waiting.lock().unwrap().push(*responder),
             "/fail.php" => drop(responder),
+            "/huge.php" => print(responder, response, &huge()),
             "/vars.php" => {
                 let text = describe_fields(&mut responder);
-                responder.send_head(response);
-                responder.write(text.as_bytes()).unwrap();
-                responder.complete();
+                print(responder, response, &text);
             }
             "/large.php" => {
                 responder.send_head(response);
@@ -374,13 +376,23 @@ impl Dispatch for Php {
             _ => {
                 add("Content-Type", "text/plain");
                 let text = describe(&responder);
-                responder.send_head(response);
-                responder.write(text.as_bytes()).unwrap();
-                responder.complete();
+                print(responder, response, &text);
             }
         }
         Ok(())
     }
+}
+
+/// A script that says this and ends.
+fn print(mut responder: Box<Responder>, response: Response, text: &str) {
+    responder.send_head(response);
+    responder.write(text.as_bytes()).unwrap();
+    responder.complete();
+}
+
+/// What `/huge.php` says.
+pub(crate) fn huge() -> String {
+    (0..200_000).map(|line| format!("{line:09}\n")).collect()
 }
 
 fn hand_over(mut responder: Box<Responder>, mut response: Response) {

@@ -61,6 +61,8 @@ pub(crate) struct SimPhp {
     pub(crate) records: HashMap<u64, Record>,
     /// Clients say truly how much content they send.
     pub(crate) believes: bool,
+    /// What the loop does not pull goes to files, and no worker waits for room.
+    pub(crate) spills: bool,
 }
 
 /// A script under way.
@@ -72,6 +74,7 @@ pub(crate) struct Worker {
     wakes_at: Instant,
     /// A thread would wait for the loop to pull.
     waits_for_room: bool,
+    spills: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +114,7 @@ pub(crate) fn pattern(id: u64, offset: u64, len: usize) -> &'static [u8] {
 }
 
 impl SimPhp {
-    pub(crate) fn new(random: &mut Random) -> Self {
+    pub(crate) fn new(random: &mut Random, spills: bool) -> Self {
         let queue = SimQueue { waiting: Mutex::default(), max: random.pick(&[1, 2, 8]) };
         let workers = 1 + random.below(3);
         Self {
@@ -119,6 +122,7 @@ impl SimPhp {
             workers: (0..workers).map(|_| None).collect(),
             records: HashMap::new(),
             believes: true,
+            spills,
         }
     }
 
@@ -146,7 +150,7 @@ impl SimPhp {
                 if self.believes {
                     check_content(&mut responder, random);
                 }
-                self.workers[index] = Some(Worker::new(responder, random, now));
+                self.workers[index] = Some(Worker::new(responder, random, now, self.spills));
             }
             return;
         };
@@ -163,9 +167,9 @@ impl SimPhp {
 }
 
 impl Worker {
-    fn new(responder: Box<Responder>, random: &mut Random, now: Instant) -> Self {
-        let id = id_of(&responder);
-        Self { responder, id, record: Record::default(), steps: script(random), wakes_at: now, waits_for_room: false }
+    fn new(responder: Box<Responder>, random: &mut Random, now: Instant, spills: bool) -> Self {
+        let (id, record, steps) = (id_of(&responder), Record::default(), script(random));
+        Self { responder, id, record, steps, wakes_at: now, waits_for_room: false, spills }
     }
 
     fn is_waiting(&self) -> bool {
@@ -180,7 +184,7 @@ impl Worker {
         let Some(step) = self.steps.front().copied() else { return false };
         if matches!(step, Step::Write(_) | Step::Flush) && !self.record.is_finished {
             // One block more could make the thread wait, and then it would until the low mark.
-            self.waits_for_room = self.responder.buffered() + OUTPUT_BLOCK_BYTES > RESPONSE_BUFFER_HIGH;
+            self.waits_for_room = !self.spills && self.responder.buffered() + OUTPUT_BLOCK_BYTES > RESPONSE_BUFFER_HIGH;
             if self.is_waiting() {
                 return true;
             }
@@ -234,7 +238,7 @@ fn script(random: &mut Random) -> VecDeque<Step> {
         steps.push_back(if random.one_in(2) { Step::Die } else { Step::Complete });
         return steps;
     }
-    let writes = random.pick(&[0, 1, 1, 2, 3, 6]);
+    let writes = random.pick(&[0, 1, 1, 2, 3, 6, 12]);
     let unit = random.pick(&[1, 10, 1_000, 30_000, OUTPUT_BLOCK_BYTES - 1, OUTPUT_BLOCK_BYTES]);
     let sizes: Vec<usize> = (0..writes).map(|_| random.pick(&[unit, unit / 2 + 1])).collect();
     let total = sizes.iter().sum::<usize>() as u64;

@@ -5,14 +5,16 @@ use std::io::{self, Seek, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ephpm::base::limits::{LINGER_TIMEOUT, READ_BUDGET};
 use ephpm::base::slab::Key;
+use ephpm::exchange::Spill;
 use ephpm::http::message::Peer;
 use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
+use ephpm::net::spool::OutputFiles;
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
 use ephpm::service::access_log::{AccessLog, Format};
@@ -151,6 +153,18 @@ impl Spool for SimSpool {
 
     fn rewind(&mut self, file: &mut File) -> io::Result<()> {
         file.rewind()
+    }
+}
+
+/// Files for output, without a bound and without patience: no worker ever waits for room.
+pub(crate) fn no_end_of_files() -> Spill {
+    Spill {
+        files: Box::new(OutputFiles::new(std::env::temp_dir())),
+        bytes_max: u64::MAX,
+        all_bytes_max: u64::MAX,
+        files_max: u64::MAX,
+        patience: Duration::ZERO,
+        held: Arc::default(),
     }
 }
 

@@ -25,7 +25,7 @@ use super::php::SimPhp;
 use super::plan::{CONTENT_MAX, Plan};
 use super::random::Random;
 use super::socket::{SimSocket, Wire};
-use super::surroundings::{LARGE, Surroundings, connect};
+use super::surroundings::{LARGE, Surroundings, connect, no_end_of_files};
 
 /// An encoder's window: what it cannot shorten may all come out at once.
 const ENCODER_HOLDS: u64 = 256 * 1024;
@@ -92,14 +92,16 @@ impl World {
         let wake = Arc::clone(&woken);
         let bell =
             Arc::new(Bell::new(random.pick(&[1, 2, 4, 64]), Box::new(move || wake.store(true, Ordering::SeqCst))));
-        let php = SimPhp::new(&mut random);
+        let spills = random.one_in(2);
+        let php = SimPhp::new(&mut random, spills);
         let dispatch: Arc<dyn Dispatch> = php.queue.clone();
         let content = CollectorOptions {
             bytes_max: CONTENT_MAX,
             memory_max: random.pick(&[2_000, 50_000]),
             ..CollectorOptions::default()
         };
-        let options = Options { content, ..Options::default() };
+        let spill = spills.then(|| Arc::new(no_end_of_files()));
+        let options = Options { content, spill, ..Options::default() };
         let mut around = Surroundings::new(options, Exchanges::new(dispatch, Arc::clone(&bell)));
         around.spool.is_full = random.one_in(10);
         around.scratch.truncate(random.pick(&[1_000, 4_096, READ_BUDGET]));
@@ -300,6 +302,9 @@ impl World {
         }
         assert!(self.slots.is_empty(), "{} connections have no end", self.slots.len());
         assert_eq!((self.around.exchanges.in_flight(), self.php.alive()), (0, 0), "permits are left");
+        if let Some(spill) = &self.around.options.spill {
+            assert_eq!(spill.held.bytes_and_files(), (0, 0), "files are left");
+        }
         let logged = self.around.logged;
         assert!(logged >= self.php.records.len(), "only {logged} requests were logged");
         for client in &self.clients {

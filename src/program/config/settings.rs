@@ -102,6 +102,13 @@ settings! {
         /// Bytes of all requests' content that lie in `temp_dir` at once; one that needs more is
         /// answered 503: 0 to 1024 GiB. Default: 4 GiB.
         content_files_max: u64 = size(0, 1 << 40), "4G";
+        /// Bytes of one response that may lie in `temp_dir` because its client takes it more slowly
+        /// than PHP makes it, so that it does not hold a PHP thread; PHP waits with more. 0 is
+        /// none: 0 to 1024 GiB. Default: 1 GiB.
+        response_file_max: u64 = size(0, 1 << 40), "1G";
+        /// Bytes of all responses that lie in `temp_dir` at once; PHP waits with more: 0 to
+        /// 1024 GiB. Default: 4 GiB.
+        response_files_max: u64 = size(0, 1 << 40), "4G";
         /// The directory of temporary files, and of PHP's uploads: an existing one, absolute here.
         /// Default: the system's (`TMPDIR`, or `/tmp`).
         temp_dir: PathBuf = path(), unset "TMPDIR, or /tmp";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::listeners::Listeners;
-use super::options;
+use super::options::{self, Held};
 use crate::exchange::{Dispatch, Responder};
 use crate::net::event_loop::{EventLoop, Remote, Shared};
 use crate::program::config::Config;
@@ -25,7 +25,7 @@ pub(super) struct Internal {
 impl Internal {
     /// Starts it.
     pub(super) fn start(config: &Config, listeners: &Listeners, health: &Arc<Health>) -> io::Result<Self> {
-        let mut options = options::loop_options(config, Arc::default());
+        let mut options = options::loop_options(config, &Held::default());
         options.http.health = Some(Arc::clone(health));
         options.connections_max = CONNECTIONS_MAX;
         options.connections_per_address_max = 0;

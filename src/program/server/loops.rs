@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::drain::{Drain, End};
-use super::options;
+use super::options::{self, Held};
 use crate::base::sys::signal::{self, Signal};
 use crate::exchange::Dispatch;
 use crate::net::admission::Addresses;
@@ -14,7 +14,6 @@ use crate::net::event_loop::{Disks, EventLoop, Remote, Shared};
 use crate::net::listener::Entrance;
 use crate::program::access_log::AccessLogWriter;
 use crate::program::config::Config;
-use crate::service::content::AllHeld;
 use crate::service::health::Pulse;
 
 /// The running event loops.
@@ -24,7 +23,7 @@ pub(super) struct Loops {
     threads: Vec<JoinHandle<io::Result<()>>>,
     dispatch: Arc<dyn Dispatch>,
     addresses: Arc<Addresses>,
-    held: Arc<AllHeld>,
+    held: Held,
     access_log: Option<AccessLogWriter>,
 }
 
@@ -52,7 +51,7 @@ impl Loops {
 
     fn shared(&self, config: &Config) -> Shared {
         Shared {
-            options: options::loop_options(config, Arc::clone(&self.held)),
+            options: options::loop_options(config, &self.held),
             router: options::router(config),
             dispatch: Arc::clone(&self.dispatch),
             addresses: Arc::clone(&self.addresses),

@@ -9,9 +9,11 @@ use std::time::Instant;
 use crate::base::limits;
 use crate::base::pace::Pace;
 use crate::base::sys::process;
+use crate::exchange::{AllSpilled, Spill};
 use crate::http::encoder::Levels;
 use crate::http2::Http2Options;
 use crate::net::event_loop::{self, Disks};
+use crate::net::spool::OutputFiles;
 use crate::program::config::{self, Config};
 use crate::service;
 use crate::service::content::{AllHeld, CollectorOptions};
@@ -34,9 +36,17 @@ pub(super) fn router(config: &Config) -> Router {
     })
 }
 
-/// Bounds and timeouts of the event loops, and the operator's wishes. Request content is counted in `held`.
-pub(super) fn loop_options(config: &Config, held: Arc<AllHeld>) -> event_loop::Options {
+/// What all loops count together, whatever configuration they have.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Held {
+    requests: Arc<AllHeld>,
+    responses: Arc<AllSpilled>,
+}
+
+/// Bounds and timeouts of the event loops, and the operator's wishes. Content is counted in `held`.
+pub(super) fn loop_options(config: &Config, held: &Held) -> event_loop::Options {
     let server = &config.server;
+    let open_files = open_files();
     let compression = Arc::new(compression_options(config));
     event_loop::Options {
         http: service::context::Options {
@@ -56,8 +66,9 @@ pub(super) fn loop_options(config: &Config, held: Arc<AllHeld>) -> event_loop::O
                 memory_max: server.content_memory_max,
                 all_memory_max: limits::CONTENTS_MEMORY_MAX.max(16 * server.content_memory_max as u64),
                 all_files_max: server.content_files_max,
-                held,
+                held: Arc::clone(&held.requests),
             },
+            spill: spill(server, open_files, &held.responses),
             queue_timeout: server.queue_timeout,
             head_timeout: server.head_timeout,
             content_pace: Pace { timeout: server.content_timeout, rate_min: server.content_rate_min },
@@ -76,7 +87,7 @@ pub(super) fn loop_options(config: &Config, held: Arc<AllHeld>) -> event_loop::O
             requests_max: u64::from(server.keep_alive_requests_max),
         },
         http2: config.http2.enabled.then(|| Arc::new(http2_options(config))),
-        connections_max: connections_max(server),
+        connections_max: connections_max(server, open_files),
         connections_per_address_max: server.connections_per_address_max,
         // What waits in the queue and what runs, twice: a request that PHP is done with counts until its loop has
         // heard of it.
@@ -131,16 +142,32 @@ pub(super) fn server_options(config: &Config) -> ServerOptions {
     software.map_or_else(ServerOptions::default, |software| ServerOptions { software })
 }
 
+/// Where output goes that clients take too slowly, if it may. Its files take an eighth of the file descriptors at most.
+fn spill(server: &config::Server, open_files: Option<usize>, held: &Arc<AllSpilled>) -> Option<Arc<Spill>> {
+    let is_wanted = server.response_file_max > 0 && server.response_files_max > 0;
+    is_wanted.then(|| {
+        Arc::new(Spill {
+            files: Box::new(OutputFiles::new(server.temp_dir.clone())),
+            bytes_max: server.response_file_max,
+            all_bytes_max: server.response_files_max,
+            files_max: open_files.map_or(limits::CONNECTIONS_MAX, |files| files / 8) as u64,
+            patience: limits::SPILL_PATIENCE,
+            held: Arc::clone(held),
+        })
+    })
+}
+
+/// How many files the process may have open; none if that is not known.
+fn open_files() -> Option<usize> {
+    let files = process::raise_open_files();
+    let files = files.inspect_err(|error| log::warn!("cannot raise the limit on open files: {error}")).ok()?;
+    Some(usize::try_from(files).unwrap_or(usize::MAX))
+}
+
 /// How many connections a loop may have: as many as it is allowed, if there are file descriptors for them and for the
 /// files, databases and programs of PHP.
-fn connections_max(server: &config::Server) -> usize {
-    let files = match process::raise_open_files() {
-        Ok(files) => usize::try_from(files).unwrap_or(usize::MAX),
-        Err(error) => {
-            log::warn!("cannot raise the limit on open files: {error}");
-            return server.connections_max;
-        }
-    };
+fn connections_max(server: &config::Server, open_files: Option<usize>) -> usize {
+    let Some(files) = open_files else { return server.connections_max };
     let most = (files / 4 * 3 / server.event_loops).max(1);
     if most < server.connections_max {
         let wanted = server.connections_max;

@@ -160,7 +160,7 @@ impl Http {
     /// Hands a request to PHP; `None` when too many wait.
     pub(super) fn submit(&mut self, job: Job, id: StreamId, cx: &mut Context<'_>) -> Option<(Handle, Head)> {
         let before = cx.exchanges.in_flight();
-        let handle = cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 });
+        let handle = cx.exchanges.submit(job, Tag { connection: self.key, stream: id.0 }, cx.options.spill.clone());
         // One that is refused may count until the bell has rung.
         self.running += cx.exchanges.in_flight() - before;
         let handle = handle?;
