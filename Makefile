@@ -6,7 +6,7 @@ WORDPRESS_DIR ?= $(or $(EPHPM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ephp
 
 WORDPRESS_MYSQL_DIR ?= $(dir $(WORDPRESS_DIR))site-mysql
 
-.PHONY: build run test test-apps soak wordpress wordpress-mysql bench bench-micro fuzz check packages libphp clean
+.PHONY: build run test test-apps soak wordpress wordpress-mysql bench bench-wordpress bench-micro fuzz check packages libphp clean
 
 # The server: target/release/ephpm.
 build: libphp
@@ -49,6 +49,11 @@ bench: build
 	benches/compare/run compare
 	benches/compare/run floor
 	benches/compare/run syscalls
+
+# Pages of WordPress on MariaDB, beside nginx + php-fpm.
+bench-wordpress: build
+	$(LIBPHP)/system-packages test bench
+	benches/compare/run wordpress
 
 # What parsing, routing, queueing and so on cost one by one.
 bench-micro:

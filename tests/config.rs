@@ -602,6 +602,8 @@ fn php_settings_come_in_three_strengths() {
         ("upload_max_filesize", "96M"),
         ("upload_tmp_dir", place.0.to_str().unwrap()),
         ("opcache.validate_timestamps", "1"),
+        ("mysqli.default_socket", "/run/mysqld/mysqld.sock"),
+        ("pdo_mysql.default_socket", "/run/mysqld/mysqld.sock"),
         ("zend.max_allowed_stack_size", "33554432"),
     ] {
         assert_eq!(get(&config, name).as_deref(), Some(expected), "{name}");

@@ -88,6 +88,10 @@ const COMMON: &[(&str, &str)] = &[
     ("realpath_cache_size", "4096K"),
     ("realpath_cache_ttl", "120"),
     ("session.gc_divisor", "1000"),
+    // What `localhost` means as a database's host. PHP's own default is in /tmp, where any user of the machine could
+    // listen in the place of the database.
+    ("mysqli.default_socket", "/run/mysqld/mysqld.sock"),
+    ("pdo_mysql.default_socket", "/run/mysqld/mysqld.sock"),
     ("opcache.enable", "1"),
     // Room for WordPress with many plugins. It is generous because running out restarts the cache,
     // and for a restart all threads have to be done with their requests.

@@ -37,6 +37,11 @@ def main(chosen):
     picture.write_text(chart.draw(results, facts))
     print(f"as a picture: {report.shortened(picture)}")
     print(f"{time.monotonic() - began:.0f} s")
+    return exit_status(results)
+
+
+def exit_status(results):
+    """1 if a round has failed, which is said."""
     problems = [one["problem"] for of in results.values() for each in of.values() for one in each if "problem" in one]
     if problems:
         print(f"{len(problems)} rounds failed and count for nothing", file=sys.stderr)
@@ -65,21 +70,32 @@ def print_scenario(name, found):
     """A line for each server. The ratio is the first server's CPU time to this one's, round by round."""
     first = next(iter(found.values()))
     for server_name, own in found.items():
-        good = [one for one in own if "problem" not in one]
-        if not good:
-            print(f"{name:<15}{server_name:<16}{own[0]['problem']}", flush=True)
+        good, compared = good_rounds(own), ratios(first, own)
+        if good:
+            ratio = f"{median(compared):>8.2f}  {f'{min(compared):.2f}–{max(compared):.2f}':<13}" if compared else " " * 23
+            print(f"{name:<15}{server_name:<16}{middle(good, 'cpu_us'):>14.1f}{ratio}"
+                  f"{middle(good, 'requests_per_second'):>11,.0f}{middle(good, 'p99_us') / 1000:>9.2f}", flush=True)
             name = ""
-            continue
-        ratios = [] if own is first else [a["cpu_us"] / b["cpu_us"] for a, b in zip(first, own, strict=True)
-                                          if "problem" not in a and "problem" not in b]
-        ratio = f"{median(ratios):>8.2f}  {f'{min(ratios):.2f}–{max(ratios):.2f}':<13}" if ratios else " " * 23
-        print(f"{name:<15}{server_name:<16}{middle(good, 'cpu_us'):>14.1f}{ratio}"
-              f"{middle(good, 'requests_per_second'):>11,.0f}{middle(good, 'p99_us') / 1000:>9.2f}", flush=True)
-        name = ""
-        bad = len(own) - len(good)
-        if bad:
-            reason = next(one["problem"] for one in own if "problem" in one)
-            print(f"{'':<15}{'':<16}{bad} of {len(own)} rounds failed: {reason}", flush=True)
+        name = print_failures(name, "" if good else server_name, own)
+
+
+def ratios(first, own):
+    """Of each round that both have: the first server's CPU time to this one's. None of the first to itself."""
+    return [] if own is first else [a["cpu_us"] / b["cpu_us"] for a, b in zip(first, own, strict=True)
+                                    if "problem" not in a and "problem" not in b]
+
+
+def print_failures(name, server_name, own):
+    """A line on the rounds that failed, if any. Returns what still is to be printed of `name`: nothing, then."""
+    problems = [one["problem"] for one in own if "problem" in one]
+    if not problems:
+        return name
+    print(f"{name:<15}{server_name:<16}{len(problems)} of {len(own)} rounds failed: {problems[0]}", flush=True)
+    return ""
+
+
+def good_rounds(rounds):
+    return [one for one in rounds if "problem" not in one]
 
 
 def middle(good, figure):

@@ -32,11 +32,13 @@ def measure(server, scenario, chosen):
     if problem:
         return {"problem": problem}
     server_cpu = after.server_cpu - before.server_cpu
-    others = after.busy - before.busy - server_cpu - (after.load_cpu - before.load_cpu)
+    beside_cpu = after.beside_cpu - before.beside_cpu
+    others = after.busy - before.busy - server_cpu - beside_cpu - (after.load_cpu - before.load_cpu)
     machine = (after.time - before.time) * os.cpu_count()
     return {
         "requests": counts["requests"],
         "cpu_us": server_cpu * 1e6 / counts["requests"],
+        "beside_us": beside_cpu * 1e6 / counts["requests"],
         "requests_per_second": counts["requests"] * 1e6 / counts["micros"],
         "p50_us": counts["p50_us"],
         "p99_us": counts["p99_us"],
@@ -51,6 +53,7 @@ class Moment:
     def __init__(self, server):
         self.pids = server.pids()
         self.server_cpu = processes.cpu_seconds(self.pids)
+        self.beside_cpu = processes.cpu_seconds(server.beside)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.load_cpu = children.ru_utime + children.ru_stime
         self.busy, self.steal = processes.machine_seconds()

@@ -38,17 +38,26 @@ class Scenario:
             return f"no answer: {error!r}", 0
         if status != 200:
             return f"status {status}", 0
-        digest = hashlib.sha256(body).hexdigest()
+        digest = self.digest(body)
         if digest != self.sha256:
-            return f"body of {len(body)} bytes has SHA-256 {digest}, not that of scenarios.toml", len(body)
+            return f"body of {len(body)} bytes has SHA-256 {digest}, not {self.sha256}", len(body)
         return None, len(body)
+
+    def digest(self, body):
+        """The SHA-256 of what has to be the same."""
+        return hashlib.sha256(body).hexdigest()
 
 
 def load(patterns):
     """The scenarios whose names match one of the shell patterns, in the order of the file."""
     everything = tomllib.loads((HERE / "scenarios.toml").read_text())
-    chosen = [Scenario(name, **settings) for name, settings in everything.items()
-              if any(fnmatch(name, pattern) for pattern in patterns)]
+    return matching([Scenario(name, **settings) for name, settings in everything.items()], patterns)
+
+
+def matching(scenarios, patterns):
+    """Those whose names match one of the shell patterns; there must be any."""
+    chosen = [each for each in scenarios if any(fnmatch(each.name, pattern) for pattern in patterns)]
     if not chosen:
-        raise BenchError(f"no scenario matches {','.join(patterns)}; there are: {', '.join(everything)}")
+        names = ", ".join(each.name for each in scenarios)
+        raise BenchError(f"no scenario matches {','.join(patterns)}; there are: {names}")
     return chosen

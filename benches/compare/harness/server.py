@@ -29,11 +29,34 @@ LONG_AGO = 1_600_000_000
 
 @contextmanager
 def running(chosen, scenarios, connections):
-    """The servers of `chosen`, all up and ready for `connections` at once; ended and cleaned up whatever happens."""
+    """The servers of `chosen` on the files of www/, as `started` has them."""
+    with directory(chosen) as place, started(chosen, place, fill(place, scenarios), connections) as servers:
+        yield servers
+
+
+@contextmanager
+def directory(chosen):
+    """A directory for everything of a run, which the accounts that servers change to may enter; removed at the end."""
     place = Path(tempfile.mkdtemp(prefix="ephpm-bench-"))
+    try:
+        place.chmod(0o755)
+        yield place
+    finally:
+        if chosen.keep:
+            print(f"kept: {place}")
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def started(chosen, place, document_root, connections, nginx_site="", beside=()):
+    """The servers of `chosen`, all up and ready for `connections` at once; ended whatever happens.
+
+    `nginx_site` is what nginx has to be told of a site whose URLs are not all files; `beside` are processes that work for
+    all of the servers, a database for one.
+    """
     servers = []
     try:
-        document_root = fill(place, scenarios)
         for name in chosen.servers:
             values = {
                 "binary": chosen.binary.resolve(),
@@ -42,23 +65,19 @@ def running(chosen, scenarios, connections):
                 "workers": chosen.workers,
                 "connections": connections,
                 "cpus": len(os.sched_getaffinity(0)),
+                "nginx_site": nginx_site,
             }
-            servers.append(Server(name, place / name, values))
+            servers.append(Server(name, place / name, values, beside))
             servers[-1].start()
         refuse_unequal(servers)
         yield servers
     finally:
         for server in reversed(servers):
             server.stop()
-        if chosen.keep:
-            print(f"kept: {place}")
-        else:
-            shutil.rmtree(place, ignore_errors=True)
 
 
 def fill(place, scenarios):
-    """Makes the document root in `place`, readable by the accounts that servers change to."""
-    place.chmod(0o755)
+    """Makes the document root in `place`."""
     document_root = place / "www"
     shutil.copytree(HERE / "www", document_root)
     for scenario in scenarios:
@@ -66,22 +85,28 @@ def fill(place, scenarios):
             file = document_root / scenario.path.lstrip("/")
             lines = (b"%015d\n" % number for number in range(scenario.file_bytes // 16 + 1))
             file.write_bytes(b"".join(lines)[:scenario.file_bytes])
+    make_readable(document_root)
+    return document_root
+
+
+def make_readable(document_root):
+    """For the accounts that servers change to; and old, so that scripts are cached at once."""
     for file in document_root.rglob("*"):
         file.chmod(0o755 if file.is_dir() else 0o644)
         os.utime(file, (LONG_AGO, LONG_AGO))
-    return document_root
 
 
 class Server:
     """One server, its commands in the foreground below us."""
 
-    def __init__(self, name, place, values):
+    def __init__(self, name, place, values, beside=()):
         file = HERE / "servers" / f"{name}.toml"
         if not file.is_file():
             known = ", ".join(sorted(path.stem for path in file.parent.glob("*.toml")))
             raise BenchError(f"no server is named {name}; there are: {known}")
         self.name = name
         self.place = place
+        self.beside = beside
         self.port = free_port()
         self.settings = tomllib.loads(file.read_text())
         self.values = values | {"dir": place, "port": self.port}
@@ -99,10 +124,7 @@ class Server:
             for command in self.commands("start"):
                 if not os.access(command[0], os.X_OK):
                     raise BenchError(f"{self.name}: {command[0]} is not there; benches/README.md says where from")
-                # A server must not outlive us even if we are killed; a Ctrl-C is for us alone to handle.
-                self.started.append(subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "TERM", "--", *command], cwd=self.place, env=ENVIRONMENT,
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True))
+                self.started.append(in_background(command, self.place, log))
         self.wait_until_ready()
         self.facts = {"version": self.version(), "php": self.php()}
 
@@ -179,6 +201,12 @@ class Server:
     def fill_in(self, text):
         """Replaces each @name@ by its value."""
         return re.sub(r"@(\w+)@", lambda match: str(self.values[match[1]]), text)
+
+
+def in_background(command, place, log):
+    """Starts a command that must not outlive us, even if we are killed; a Ctrl-C is for us alone to handle."""
+    return subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", *command], cwd=place, env=ENVIRONMENT,
+                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
 
 
 def refuse_unequal(servers):
