@@ -11,6 +11,7 @@ const AT_THE_START: &[&str] = &[
     "server.workers",
     "server.event_loops",
     "server.queue_max",
+    "server.pools",
     "server.server_software",
     "access_log.",
     "php.",
