@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ephpm::http::status::Status;
 use ephpm::program::cli::{self, Command};
-use ephpm::program::config::{Config, Endpoint, KEYS, Listen, Mode, Source, Unset};
+use ephpm::program::config::{Config, Endpoint, KEYS, Listen, Mode, Pool, Source, Unset};
 use ephpm::program::logger::Format;
 use ephpm::program::php_ini::php_ini;
 use ephpm::service::access_log;
