@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use ephpm::php::Info;
-use support::{
-    Builder, Connection, Json, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, site, wait_until,
-};
+use support::{Builder, Connection, Json, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, site, wait_until};
 
 /// A server with an internal listener.
 struct Watched {
@@ -71,7 +69,8 @@ fn number(value: &Json) -> f64 {
 
 #[test]
 fn the_status_tells_what_threads_are_at() {
-    let root = site(&[("wait.php", WAITING), ("hello.php", "<?php echo 'hello';"), ("index.php", "<?php echo 'front';")]);
+    let root =
+        site(&[("wait.php", WAITING), ("hello.php", "<?php echo 'hello';"), ("index.php", "<?php echo 'front';")]);
     let watched = Watched::start(Server::builder(root.path()).workers(2).ini("opcache.file_update_protection", "0"));
     for _ in 0..3 {
         assert_eq!(watched.server.client().get("/hello.php?%22<script>'&").expect(200).text(), "hello");
@@ -89,7 +88,8 @@ fn the_status_tells_what_threads_are_at() {
     assert!(page.contains("GET /hello.php?%22&lt;script&gt;&#39;&amp;<br>") && !page.contains("<script"), "{page}");
 
     let running = busy(&watched.server);
-    let status = watched.wait("no thread ever runs", |status| status["pools"].items()[0]["running"] == Json::Number(1.0));
+    let status =
+        watched.wait("no thread ever runs", |status| status["pools"].items()[0]["running"] == Json::Number(1.0));
     let thread = status["threads"].items().iter().find(|thread| thread["state"].as_str() == Some("running"));
     let thread = thread.expect("a running thread");
     assert_eq!((thread["method"].as_str(), thread["uri"].as_str()), (Some("GET"), Some("/wait.php")));
@@ -131,7 +131,9 @@ fn a_deployment_is_seen_after_a_restart_of_php_that_nobody_notices() {
     root.write("version.php", "<?php echo 'new';");
     assert_eq!(version(), "old", "it is cached");
     assert!(watched.ask("GET", "/restart-php", "").starts_with("HTTP/1.1 405 "));
-    assert!(watched.ask("POST", "/restart-php", "Origin: http://a\r\nContent-Length: 0\r\n").starts_with("HTTP/1.1 403 "));
+    assert!(
+        watched.ask("POST", "/restart-php", "Origin: http://a\r\nContent-Length: 0\r\n").starts_with("HTTP/1.1 403 ")
+    );
     assert_eq!(number(&watched.status()["totals"]["recycled"]), 0.0);
 
     let over = AtomicBool::new(false);
@@ -201,7 +203,11 @@ fn slow_paths_keep_to_their_pool() {
     for (n, connection) in waiting.into_iter().enumerate() {
         assert!(answer(connection).ends_with(&n.to_string()), "request {n}");
     }
-    assert_eq!(fs::read_to_string(root.path().join("reports/begun")).expect("a file"), "0123", "first come, first served");
+    assert_eq!(
+        fs::read_to_string(root.path().join("reports/begun")).expect("a file"),
+        "0123",
+        "first come, first served"
+    );
 
     // All pools start anew, and OPcache with all of them.
     assert!(watched.ask("POST", "/restart-php", "Content-Length: 0\r\n").contains(": 2\n"));

@@ -213,7 +213,10 @@ mod tests {
         assert_eq!((&*ask("/live"), &*ask("/ready")), ("200 live", "503 stopping"));
         assert!(ask("/").starts_with("404"));
         let (refused, _) = health.answer(&request("POST", "/live", &[]));
-        assert_eq!((refused.status, refused.headers.get("Allow")), (Status::METHOD_NOT_ALLOWED, Some(&b"GET, HEAD"[..])));
+        assert_eq!(
+            (refused.status, refused.headers.get("Allow")),
+            (Status::METHOD_NOT_ALLOWED, Some(&b"GET, HEAD"[..]))
+        );
         let heart = Arc::new(AtomicBool::new(true));
         health.watch(vec![Box::new(Heart(Arc::clone(&heart)))]);
         assert_eq!(ask("/live"), "200 live");

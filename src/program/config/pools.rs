@@ -13,7 +13,8 @@ const WORKERS_MAX: i64 = 1024;
 /// The most requests that may wait for them, as of `server.queue_max`.
 const QUEUE_MAX: i64 = 65_536;
 
-const EXPECTED: &str = r#"[name, path, workers] or [name, path, workers, queue_max] such as [["reports", "/reports/", 2]]"#;
+const EXPECTED: &str =
+    r#"[name, path, workers] or [name, path, workers, queue_max] such as [["reports", "/reports/", 2]]"#;
 
 /// Threads that are kept for some of the URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -72,7 +72,8 @@ fn json_tells_all_and_stays_json() {
 #[test]
 fn a_page_shows_what_visitors_send_as_text() {
     let text = page::page(&report(b"/<script>alert('1')</script>&\"\x1b\xff"));
-    let wanted = "GET /&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;\\u{1b}\u{fffd}<br>/srv/a&quot;b.php\n";
+    let wanted =
+        "GET /&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;\\u{1b}\u{fffd}<br>/srv/a&quot;b.php\n";
     assert_eq!(text.matches(wanted).count(), 2, "{text}");
     assert!(!text.contains("<script"), "{text}");
     assert!(text.contains("<p>Process 77, since Sun, 06 Nov 1994 08:49:37 GMT (90 s).</p>"), "{text}");
