@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::readers::Read;
-use super::settings::Server;
 use super::value::{Mismatch, Value};
 
 /// The most pools that there may be.
@@ -91,17 +90,4 @@ fn pool(row: &[Value]) -> Read<Pool> {
 fn number(value: &Value, max: i64) -> Read<usize> {
     let number = value.integer().filter(|number| (1..=max).contains(number)).and_then(|number| number.try_into().ok());
     number.ok_or_else(|| value.instead_of(format!("an integer from 1 to {max}")))
-}
-
-impl Server {
-    /// How many PHP threads there are, of all pools.
-    pub fn php_threads(&self) -> usize {
-        self.workers + self.pools.iter().map(|pool| pool.workers).sum::<usize>()
-    }
-
-    /// How many requests can be with PHP, waiting or running.
-    pub fn php_requests_max(&self) -> usize {
-        let waiting = self.pools.iter().map(|pool| pool.queue_max.unwrap_or(self.queue_max)).sum::<usize>();
-        self.php_threads() + self.queue_max + waiting
-    }
 }

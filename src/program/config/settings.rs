@@ -280,6 +280,19 @@ settings! {
     }
 }
 
+impl Server {
+    /// How many PHP threads there are, of all pools.
+    pub fn php_threads(&self) -> usize {
+        self.workers + self.pools.iter().map(|pool| pool.workers).sum::<usize>()
+    }
+
+    /// How many requests can be with PHP, waiting or running.
+    pub fn php_requests_max(&self) -> usize {
+        let waiting = self.pools.iter().map(|pool| pool.queue_max.unwrap_or(self.queue_max)).sum::<usize>();
+        self.php_threads() + self.queue_max + waiting
+    }
+}
+
 /// A key of the configuration.
 #[derive(Debug)]
 pub struct Key {

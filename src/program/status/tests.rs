@@ -49,7 +49,7 @@ fn json_tells_all_and_stays_json() {
             r#"{{"number":{number},"pool":"{pool}","state":"{state}","state_ms":12,"requests":5,{request},"memory_peak_bytes":4096,"memory_held_bytes":2048}}"#
         )
     };
-    let running = format!(r#""method":"GET","uri":"/a?\"<{}\n\\","script":"/srv/a\"b.php""#, '\u{fffd}');
+    let running = format!(r#""method":"GET","uri":"/a?\"<{}\u000a\\","script":"/srv/a\"b.php""#, '\u{fffd}');
     let none = r#""method":null,"uri":null,"script":null"#;
     let wanted = [
         format!(r#"{{"version":"{version}","php_version":"8.4.1","pid":77,"start_time":784111777,"uptime_seconds":90,"#),
