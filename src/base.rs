@@ -1,6 +1,7 @@
 //! Containers and constants with no knowledge of HTTP or PHP, and the one module that talks to the kernel.
 
 pub mod account;
+pub mod black_box;
 pub mod chunk;
 pub mod limits;
 pub mod pace;

@@ -95,6 +95,18 @@ impl Http1 {
         }
     }
 
+    /// The connection itself, and a closed one in its place.
+    pub fn take(&mut self) -> Self {
+        let mut closed = Self::new(self.options);
+        closed.receive = Receive::Closed;
+        std::mem::replace(self, closed)
+    }
+
+    /// Whether the peer has half-closed.
+    pub fn is_at_eof(&self) -> bool {
+        self.eof
+    }
+
     /// The peer has half-closed. Complete requests that wait in the inbox are still served, an incomplete one is
     /// dropped; [`poll_event`](Self::poll_event) finds out.
     pub fn eof(&mut self) {
@@ -152,11 +164,6 @@ impl Http1 {
     /// What is to become of the connection.
     pub fn disposition(&self) -> Disposition {
         self.disposition
-    }
-
-    /// Whether the connection lies between requests, with nothing received of the next.
-    pub fn is_idle(&self, inbox: &BytesMut) -> bool {
-        self.awaiting(inbox) == Awaiting::Request
     }
 
     /// The connection ends after the current exchange, if the peer does not end it anyway.

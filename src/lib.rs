@@ -17,6 +17,7 @@ pub mod site;
 pub mod exchange;
 pub mod protocol;
 pub mod proxy_protocol;
+pub mod http2;
 pub mod http1;
 pub mod http;
 pub mod base;

@@ -22,6 +22,7 @@ mod alarm;
 mod arrivals;
 mod attachment;
 mod command_line;
+mod crash_note;
 mod errands;
 mod gate;
 mod info;

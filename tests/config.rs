@@ -78,7 +78,7 @@ fn defaults() {
     assert_eq!(server.index_files, ["index.php", "index.html"]);
     let cores = std::thread::available_parallelism().unwrap().get();
     assert_eq!(server.workers, (2 * cores).clamp(2, 1024));
-    assert_eq!(server.event_loops, 1);
+    assert_eq!((server.processes, server.event_loops), (1, 1));
     assert_eq!(server.queue_max, 1024);
     assert_eq!(server.queue_timeout, Duration::from_secs(30));
     assert_eq!(server.pools, []);
@@ -374,7 +374,7 @@ fn bad_files() {
         ("listen = \":80\"\n", "ephpm.toml:1: listen: unknown key, did you mean server.listen?"),
         (
             "# Sections.\n[sever]\nworkers = 4\n",
-            "ephpm.toml:2: sever: unknown section, expected one of [server], [headers], [access_log], [php], [compression], \
+            "ephpm.toml:2: sever: unknown section, expected one of [server], [http2], [headers], [access_log], [php], [compression], \
              [cache], [process], [internal], [logging]",
         ),
         ("server = 3\n", "ephpm.toml:1: server: expected the section [server], found 3"),
@@ -580,6 +580,9 @@ fn serve_needs_no_file() {
     assert_eq!(config.mode, Mode::Development);
     assert_eq!(config.server.document_root, current);
     assert_eq!(config.server.listen, addresses(&["127.0.0.1:8080"]));
+    // An author has a debugger at hand, who wants to see a crash.
+    assert_eq!(config.server.processes, 0);
+    assert_eq!(load(&["serve", "--set", "server.processes=1"], &[]).unwrap().server.processes, 1);
 
     let variables = [("EPHPM_SERVER_DOCUMENT_ROOT", "tests"), ("EPHPM_SERVER_WORKERS", "3")];
     let config = load(&["serve", "src", "--listen", ":9000"], &variables).unwrap();

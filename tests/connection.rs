@@ -24,7 +24,7 @@ use ephpm::base::slab::{Key, Slab};
 use ephpm::exchange::{Bell, Dispatch, Responder};
 use ephpm::http::message::{Peer, Response};
 use ephpm::http::status::Status;
-use ephpm::http1::{Http1, Http1Options};
+use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Announcement, Connection, Readiness, Turn};
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
@@ -145,7 +145,7 @@ impl Bench {
         let key = Slab::default().insert_with(|_| ());
         let address = "192.0.2.1:80".parse().unwrap();
         let peer = Peer { remote: address, local: address, secure: false };
-        let http = Http::new(Protocol::Http1(Http1::new(Http1Options::default())), key, peer);
+        let http = Http::new(Protocol::http1(Http1Options::default()), key, peer);
         let socket = TestSocket(Rc::clone(&self.wire));
         let announcement = Announcement { until: self.around.now + timeout, is_believed: true };
         self.connection = Some(Connection::announced(socket, http, announcement));
@@ -157,6 +157,9 @@ impl Bench {
         while let Some(rung) = self.bell.pop().map(ephpm::exchange::News::take) {
             if rung.released {
                 self.around.exchanges.release();
+            }
+            if let Some(connection) = &mut self.connection {
+                connection.ring(rung.tag.stream, rung.released);
             }
         }
         while let Some(connection) = &mut self.connection {

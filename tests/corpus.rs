@@ -2,6 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "http2/frames.rs"]
+#[allow(dead_code, reason = "the tests of HTTP/2 use the rest")]
+mod frames;
+#[path = "service/harness.rs"]
+mod harness;
+#[path = "http2/hpack.rs"]
+#[allow(dead_code, reason = "the tests of HTTP/2 use the rest")]
+mod hpack;
+#[path = "http2/fuzz.rs"]
+mod http2;
 #[path = "simulation/mod.rs"]
 mod simulation;
 
@@ -48,6 +58,11 @@ fn config() {
 #[test]
 fn connection() {
     replay("connection", simulation::connection);
+}
+
+#[test]
+fn http2_connection() {
+    replay("http2_connection", http2::http2_connection);
 }
 
 #[test]

@@ -10,12 +10,15 @@ mod transcript;
 use std::collections::BTreeSet;
 use std::io::IoSlice;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use ephpm::base::send_queue::SendQueue;
 use ephpm::http::message::{ContentLength, Request, Response};
 use ephpm::http::status::Status;
-use ephpm::http1::{Http1, Http1Options};
+use ephpm::http1::Http1Options;
+use ephpm::http2::Http2Options;
 use ephpm::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
 use transcript::{Action, Case, DATE, Outcome, Step, read_directory};
 
@@ -102,6 +105,18 @@ fn run(case: &Case, split: &mut dyn FnMut(usize) -> usize) -> Result<(), String>
 }
 
 /// The limits that a case sets.
+/// A protocol that may still become HTTP/2, unless the case is about what happens if it may not.
+fn protocol(case: &Case) -> Protocol {
+    match http2_options(case) {
+        Some(http2) => Protocol::either(http1_options(case), http2),
+        None => Protocol::http1(http1_options(case)),
+    }
+}
+
+fn http2_options(case: &Case) -> Option<Arc<Http2Options>> {
+    (!case.name.contains("preface of HTTP/2")).then(Arc::default)
+}
+
 fn http1_options(case: &Case) -> Http1Options {
     let mut options = Http1Options::default();
     for step in &case.steps {
@@ -182,7 +197,7 @@ impl Answer {
 impl Run {
     fn new(case: &Case) -> Self {
         Self {
-            protocol: Protocol::Http1(Http1::new(http1_options(case))),
+            protocol: protocol(case),
             inbox: BytesMut::new(),
             out: SendQueue::default(),
             log: Vec::new(),
@@ -224,7 +239,7 @@ impl Run {
     }
 
     fn pump(&mut self) {
-        while let Some(event) = self.protocol.poll_event(&mut self.inbox) {
+        while let Some(event) = self.protocol.poll_event(&mut self.inbox, &mut self.out, Instant::now()) {
             self.handle(event);
         }
         self.log_output();
@@ -260,6 +275,7 @@ impl Run {
                     false => self.respond(id),
                 }
             }
+            Event::Reset(_) | Event::Room(_) | Event::Sent(_) => panic!("HTTP/1 has no streams to tell of"),
             Event::Invalid(id, error) => {
                 self.log.push(Outcome::Event(format!("invalid {} {error:?}", id.0)));
                 if self.waiting == Some(id) {

@@ -6,11 +6,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, highest first. A module imports only from layers below its own, and within its own.
-const LAYERS: &[&str] =
-    &["program", "net", "php", "service", "site", "exchange", "protocol", "proxy_protocol", "http1", "http", "base"];
+const LAYERS: &[&str] = &[
+    "program",
+    "net",
+    "php",
+    "service",
+    "site",
+    "exchange",
+    "protocol",
+    "proxy_protocol",
+    "http2",
+    "http1",
+    "http",
+    "base",
+];
 
 /// Pairs of layers that meet elsewhere and must not know each other.
-const STRANGERS: &[(&str, &str)] = &[("net", "php"), ("php", "service")];
+const STRANGERS: &[(&str, &str)] = &[("net", "php"), ("php", "service"), ("http2", "http1")];
 
 /// Words that may stand only below these paths of `src/`.
 const CONFINED: &[(&str, &[&str])] = &[

@@ -37,6 +37,30 @@ pub const RESPONSE_BUFFER_LOW: usize = 64 * 1024;
 /// Bytes in a connection's send queue above which no more content is pulled.
 pub const SEND_QUEUE_HIGH: u64 = 128 * 1024;
 
+/// Requests that may be under way at once on an HTTP/2 connection; RFC 9113 §6.5.2 asks for no fewer.
+pub const STREAMS_MAX: u32 = 100;
+/// Frames a second that an HTTP/2 peer may send beside requests and content: PING, SETTINGS, WINDOW_UPDATE, … Content
+/// that is sent allows for more.
+pub const CONTROL_FRAMES_MAX: u32 = 1000;
+/// Streams that an HTTP/2 peer may reset in [`RESETS_PERIOD`], beside as many as it lets end. A browser that leaves a
+/// page may reset all that are open.
+pub const RESETS_MAX: u32 = 300;
+/// See [`RESETS_MAX`].
+pub const RESETS_PERIOD: Duration = Duration::from_secs(10);
+/// Streams of an HTTP/2 connection that may end for an error of the peer, all told.
+pub const STREAM_ERRORS_MAX: usize = 100;
+/// Bytes of content that an HTTP/2 peer may send of one request before it hears from us. More than the default, so that
+/// an upload is not held up by a distance.
+pub const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same, of all requests of a connection.
+pub const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of a response that wait for an HTTP/2 peer's window, above which no more content is pulled for it.
+pub const STREAM_SEND_HIGH: u64 = 64 * 1024;
+/// Bytes that wait, below which it is again.
+pub const STREAM_SEND_LOW: u64 = 32 * 1024;
+
+/// Bytes of a file that are read at once, where the kernel cannot send it by itself.
+pub const FILE_PIECE_BYTES: u64 = 32 * 1024;
 /// Bytes of PHP's output that one connection pulls in one turn: what encoding shrinks does not fill the send queue.
 pub const PULL_BUDGET: usize = 256 * 1024;
 /// Encoders of PHP's responses alive in one event loop, each up to 1.3 MiB; beyond, responses are sent as they are. One
@@ -85,6 +109,7 @@ const _: () = assert!(HEAD_BYTES_MAX <= HEAD_BYTES_CEILING && HEAD_BYTES_CEILING
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(RESPONSE_BUFFER_LOW < RESPONSE_BUFFER_HIGH);
 const _: () = assert!(OUTPUT_BLOCK_BYTES <= RESPONSE_BUFFER_HIGH);
+const _: () = assert!(STREAM_SEND_LOW < STREAM_SEND_HIGH);
 const _: () = assert!(SEND_QUEUE_HIGH >= OUTPUT_BLOCK_BYTES as u64);
 
 /// How long requests are held so that OPcache can restart, the first time: longer than most scripts run.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::message::Request;
 use super::peer_error::PeerError;
 
-/// Which request on a connection; the first is 1.
+/// Which request on a connection. In HTTP/1 the first is 1; no two of a connection are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
@@ -23,6 +23,12 @@ pub enum Event {
     /// The peer broke a rule: to be answered with [`PeerError::status`] (or reset, when a response is already under
     /// way), after which the protocol closes. In the middle of content it carries the request's own id.
     Invalid(StreamId, PeerError),
+    /// The peer takes no response to this request any more; nothing is left of it.
+    Reset(StreamId),
+    /// A stream that had no room for more content has.
+    Room(StreamId),
+    /// The response has been put into the send queue to its end; nothing is left of the request.
+    Sent(StreamId),
 }
 
 /// What a connection waits for from its peer; decides which deadline runs.

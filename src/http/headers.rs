@@ -53,6 +53,11 @@ impl Headers {
         Self { block, fields }
     }
 
+    /// The block, and the fields that lie in it.
+    pub fn into_parts(self) -> (BytesMut, Vec<Field>) {
+        (self.block, self.fields)
+    }
+
     /// The number of field lines.
     pub fn len(&self) -> usize {
         self.fields.len()

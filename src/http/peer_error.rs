@@ -52,8 +52,8 @@ peer_errors! {
     VersionSyntax BAD_REQUEST "the version is malformed",
     /// A major version other than 1 (RFC 9110 §15.6.6).
     VersionUnsupported HTTP_VERSION_NOT_SUPPORTED "the version is not supported",
-    /// An HTTP/2 connection preface (RFC 9113 §3.4).
-    Http2Preface HTTP_VERSION_NOT_SUPPORTED "HTTP/2 is not supported",
+    /// The first line of an HTTP/2 connection preface (RFC 9113 §3.4) where there can be none.
+    Http2Preface HTTP_VERSION_NOT_SUPPORTED "HTTP/2 is not spoken here",
     /// The target is longer than the limit (§3).
     TargetTooLong URI_TOO_LONG "the request target is too long",
     /// None of the forms that the method may have (§3.2): `*` without OPTIONS, another scheme, …
@@ -78,6 +78,8 @@ peer_errors! {
     HostMissing BAD_REQUEST "Host is missing",
     /// More than one Host line (§3.2).
     HostTwice BAD_REQUEST "Host is given more than once",
+    /// Host and `:authority` differ (RFC 9113 §8.3.1).
+    HostMismatch BAD_REQUEST "Host and :authority differ",
     /// Host is no authority (§3.2).
     HostInvalid BAD_REQUEST "Host is not a host with an optional port",
     /// More than one Content-Type line (RFC 9110 §5.3: not a list).

@@ -12,6 +12,7 @@ use super::head::Found;
 use super::request_line::RequestLine;
 use crate::http::authority::Authority;
 use crate::http::headers::{Field, Headers, Span};
+use crate::http::known::{Known, expects_continue};
 use crate::http::message::{Request, Version};
 use crate::http::peer_error::PeerError;
 
@@ -92,62 +93,6 @@ fn parse_fields<const N: usize>(lines: &[u8], found: &Found) -> Result<Vec<Field
     let mut fields = Vec::with_capacity(parsed.len());
     fields.extend(parsed.iter().map(|header| Field { name: span(header.name.as_bytes()), value: span(header.value) }));
     Ok(fields)
-}
-
-/// The fields that the protocol obeys: the value where there can be one, and whether there is any where it is a list.
-#[derive(Debug, Default)]
-struct Known {
-    host: Option<Span>,
-    content_type: Option<Span>,
-    content_length: Option<Span>,
-    transfer_encoding: bool,
-    expect: bool,
-    connection: bool,
-}
-
-impl Known {
-    fn find(block: &[u8], fields: &[Field]) -> Result<Self, PeerError> {
-        let mut known = Self::default();
-        for Field { name, value } in fields {
-            let name = &block[usize::from(name.start)..][..usize::from(name.len)];
-            let (place, error) = match name.len() {
-                4 if name.eq_ignore_ascii_case(b"Host") => (&mut known.host, PeerError::HostTwice),
-                12 if name.eq_ignore_ascii_case(b"Content-Type") => {
-                    (&mut known.content_type, PeerError::ContentTypeTwice)
-                }
-                14 if name.eq_ignore_ascii_case(b"Content-Length") => {
-                    (&mut known.content_length, PeerError::ContentLengthTwice)
-                }
-                6 => {
-                    known.expect |= name.eq_ignore_ascii_case(b"Expect");
-                    continue;
-                }
-                10 => {
-                    known.connection |= name.eq_ignore_ascii_case(b"Connection");
-                    continue;
-                }
-                17 => {
-                    known.transfer_encoding |= name.eq_ignore_ascii_case(b"Transfer-Encoding");
-                    continue;
-                }
-                _ => continue,
-            };
-            if place.replace(*value).is_some() {
-                return Err(error);
-            }
-        }
-        Ok(known)
-    }
-}
-
-/// Whether the one expectation that there is was stated (RFC 9110 §10.1.1).
-fn expects_continue(headers: &Headers) -> Result<bool, PeerError> {
-    let mut expectations = headers.list("Expect");
-    match (expectations.next(), expectations.next()) {
-        (None, _) => Ok(false),
-        (Some(only), None) if only.eq_ignore_ascii_case(b"100-continue") => Ok(true),
-        _ => Err(PeerError::ExpectationUnknown),
-    }
 }
 
 /// RFC 9112 §9.3; `close` wins over `keep-alive`. `headers` is none when there is no Connection field.

@@ -5,6 +5,7 @@
 //! in front may have chosen otherwise, and the difference is a smuggled request.
 
 use crate::http::headers::{is_token, trim};
+use crate::http::known::parse_length;
 use crate::http::message::Version;
 use crate::http::peer_error::PeerError;
 
@@ -46,16 +47,6 @@ impl Framing {
             Self::Chunked => None,
         }
     }
-}
-
-/// RFC 9110 §8.6. A leading zero is legal there and refused here, since some recipients read octal.
-fn parse_length(value: &[u8]) -> Result<u64, PeerError> {
-    let decimal = match value {
-        [] | [b'0', _, ..] => false,
-        digits => digits.iter().all(u8::is_ascii_digit),
-    };
-    let number = || std::str::from_utf8(value).ok()?.parse().ok();
-    decimal.then(number).flatten().ok_or(PeerError::ContentLengthSyntax)
 }
 
 /// Passes exactly one `chunked` and nothing else. RFC 9110 §5.6.1 would allow empty list elements, and RFC 9112 §7

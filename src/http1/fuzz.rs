@@ -252,6 +252,7 @@ impl Trace {
                 Event::Content(id, _) => (*id, None),
                 Event::EndOfContent(id) => (*id, Some(Status::OK)),
                 Event::Invalid(id, error) => (*id, Some(error.status())),
+                Event::Reset(_) | Event::Room(_) | Event::Sent(_) => panic!("HTTP/1 has no streams to tell of"),
             };
             self.log(event);
             if let Some(status) = status {
@@ -267,6 +268,7 @@ impl Trace {
             Event::Request(id, request) => self.log.push(Entry::Request(id, describe(&request))),
             Event::EndOfContent(id) => self.log.push(Entry::End(id)),
             Event::Invalid(id, error) => self.log.push(Entry::Invalid(id, error)),
+            Event::Reset(_) | Event::Room(_) | Event::Sent(_) => {}
             Event::Content(id, bytes) => {
                 assert!(!bytes.is_empty(), "a piece of content is never empty");
                 match self.log.last_mut() {

@@ -5,13 +5,14 @@
 //! path has no invalid percent escape. Decoding the path is the router's.
 
 use bytes::BytesMut;
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr2};
 
 use crate::http::authority::Authority;
 use crate::http::headers::{Span, is_tchar};
 use crate::http::message::Version;
 use crate::http::method::Method;
 use crate::http::peer_error::PeerError;
+use crate::http::target;
 
 /// No registered method is longer (UPDATEREDIRECTREF has 17); a longer one is unknown without reading on.
 pub(super) const METHOD_BYTES_MAX: usize = 24;
@@ -62,7 +63,7 @@ impl RequestLine {
         if target.len() > target_bytes_max {
             return Err(PeerError::TargetTooLong);
         }
-        check_bytes(target)?;
+        target::check_bytes(target)?;
         let target = Target::parse(method, target, method.as_str().len() + 1)?;
         Ok(Self { method, version, target })
     }
@@ -107,7 +108,7 @@ impl Target {
         }
         match target {
             [b'/', ..] => {
-                check_path(target)?;
+                target::check_path(target)?;
                 Ok(Self::Local(span(offset, target.len())))
             }
             b"*" if method == Method::Options => Ok(Self::Local(span(offset, 1))),
@@ -125,7 +126,7 @@ impl Target {
         if Authority::parse(authority).is_none() {
             return Err(PeerError::TargetAuthority);
         }
-        check_path(rest)?;
+        target::check_path(rest)?;
         let start = offset + scheme.len();
         Ok(Self::Absolute { authority: span(start, authority.len()), rest: span(start + authority.len(), rest.len()) })
     }
@@ -145,27 +146,6 @@ fn parse_version(version: &[u8]) -> Result<Version, PeerError> {
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(PeerError::VersionUnsupported),
         _ => Err(PeerError::VersionSyntax),
     }
-}
-
-/// Browsers send more than RFC 3986 allows (`|`, `"`, `\`, `^`, …), so that passes, as does UTF-8; controls and `#`
-/// do not.
-fn check_bytes(target: &[u8]) -> Result<(), PeerError> {
-    let legal = target.iter().all(|byte| !matches!(byte, 0..=b' ' | b'#' | 0x7f));
-    if legal && (target.is_ascii() || std::str::from_utf8(target).is_ok()) {
-        Ok(())
-    } else {
-        Err(PeerError::TargetByte)
-    }
-}
-
-/// Checks the percent escapes up to the query, which is the application's affair.
-fn check_path(target: &[u8]) -> Result<(), PeerError> {
-    let path = &target[..memchr(b'?', target).unwrap_or(target.len())];
-    let legal = memchr_iter(b'%', path).all(|at| match path.get(at + 1..at + 3) {
-        Some(b"00") | None => false,
-        Some(digits) => digits.iter().all(u8::is_ascii_hexdigit),
-    });
-    if legal { Ok(()) } else { Err(PeerError::TargetEscape) }
 }
 
 fn span(start: usize, len: usize) -> Span {

@@ -14,7 +14,7 @@ use bytes::{Buf, BytesMut};
 use super::transport::{Sent, Socket, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
-use crate::protocol::Disposition;
+use crate::protocol::{Disposition, StreamId};
 use crate::proxy_protocol;
 use crate::service::access_log::AccessLog;
 use crate::service::context::Context;
@@ -140,6 +140,11 @@ impl<S: Socket> Connection<S> {
         reads || ready.broken || (ready.writable && !self.out.is_empty())
     }
 
+    /// There is news of a request that PHP has; `is_over` if PHP is done with it.
+    pub fn ring(&mut self, stream: u64, is_over: bool) {
+        self.http.ring(StreamId(stream), is_over);
+    }
+
     /// When the connection must have a turn if nothing else happens.
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
@@ -152,6 +157,15 @@ impl<S: Socket> Connection<S> {
     pub fn idle_until(&self) -> Option<Instant> {
         let is_open = matches!(self.phase, Phase::Open) && !self.readable && self.out.is_empty();
         self.http.idle_until().filter(|_| is_open)
+    }
+
+    /// Says goodbye on an idle connection that is to be closed, if its version of HTTP has a word for that.
+    pub fn dismiss(&mut self, now: Instant) {
+        self.http.dismiss(&mut self.inbox, &mut self.out, now);
+        if !self.out.is_empty() {
+            // Whether it gets there is the kernel's affair.
+            let _ = self.transport.send(&mut self.out);
+        }
     }
 
     /// The connection has ended; logs the requests that were under way.

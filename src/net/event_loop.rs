@@ -27,6 +27,7 @@ use crate::base::limits::READ_BUDGET;
 use crate::base::slab::Key;
 use crate::exchange::{Bell, Dispatch, News};
 use crate::http1::Http1Options;
+use crate::http2::Http2Options;
 use crate::service::access_log::{self, AccessLog};
 use crate::service::context::{self, Context, Exchanges};
 use crate::service::http::Patience;
@@ -66,6 +67,8 @@ pub struct Options {
     pub http: context::Options,
     /// Of the HTTP/1 parser.
     pub http1: Http1Options,
+    /// Of HTTP/2, if it is spoken.
+    pub http2: Option<Arc<Http2Options>>,
     /// Open connections of one loop. At the limit idle ones make room; without any, new ones wait in the kernel's queue.
     pub connections_max: usize,
     /// Open connections of one address in all loops; 0 for any number.
@@ -326,7 +329,10 @@ impl EventLoop {
             if rung.released {
                 self.exchanges.release();
             }
-            self.slots.schedule(rung.tag.connection);
+            if let Some(slot) = self.slots.get_mut(rung.tag.connection) {
+                slot.connection.ring(rung.tag.stream, rung.released);
+                self.slots.schedule(rung.tag.connection);
+            }
         }
         self.slots.expire(self.clock.now, |slot| slot.connection.deadline());
         for pause in [&mut self.accept_paused_until, &mut self.crowded_until] {

@@ -74,6 +74,7 @@ mod tests {
         let options = Options {
             http: crate::service::context::Options::default(),
             http1: crate::http1::Http1Options::default(),
+            http2: None,
             connections_max: 1,
             connections_per_address_max: 0,
             in_flight_max: 1,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::alarm::Alarm;
 use super::attachment::Attachment;
+use super::crash_note::note;
 use super::errands::Errands;
 use super::info::Info;
 use super::line::Line;
@@ -24,6 +25,7 @@ use super::seats::Seats;
 use super::slot::{Event, Slot, Watch};
 use super::slow::SlowSink;
 use super::watchdog::Watchdog;
+use crate::base::black_box::{BlackBox, Record};
 use crate::base::limits;
 use crate::base::queue::{Consumer, Popped};
 use crate::exchange::{Dispatch, Responder};
@@ -56,6 +58,8 @@ pub struct PoolOptions {
     pub slow: Option<(Duration, Arc<dyn SlowSink>)>,
     /// After how many requests a thread leaves PHP and joins it anew; 0 means never.
     pub max_requests: u64,
+    /// Where each thread, by its number, notes what it runs, for whoever looks after a crash.
+    pub black_box: Option<BlackBox>,
 }
 
 /// Some of the threads, with a queue of their own.
@@ -85,6 +89,7 @@ impl Default for PoolOptions {
             lost_after: limits::LOST_AFTER,
             slow: None,
             max_requests: 0,
+            black_box: None,
         }
     }
 }
@@ -111,6 +116,7 @@ struct Shared {
     recycling: Recycling,
     opcache: Opcache,
     errands: Errands,
+    black_box: Option<BlackBox>,
     threads: Mutex<Threads>,
     ended: Condvar,
 }
@@ -160,6 +166,7 @@ impl Pool {
             recycling: Recycling::new(if info.zts { options.max_requests } else { 0 }),
             opcache: Opcache::new(count),
             errands: Errands::default(),
+            black_box: options.black_box,
             threads: Mutex::default(),
             ended: Condvar::new(),
         });
@@ -332,6 +339,7 @@ impl Shared {
         arena: &mut RequestArena,
     ) -> Leave {
         let line = self.line_of(slot);
+        let record = self.black_box.and_then(|black_box| black_box.record(seat));
         let mut served = 0;
         loop {
             if self.recycling.begin(life, served, line.is_empty()) {
@@ -351,13 +359,17 @@ impl Shared {
                 self.opcache.leave(seat, attachment);
                 continue;
             }
-            slot.begin(Instant::now(), &told(&responder), || responder.expiry());
+            let told = told(&responder);
+            record.into_iter().for_each(|record| note(record, &told));
+            slot.begin(Instant::now(), &told, || responder.expiry());
             let request = arena.request(responder.job(), &self.server);
             let health = sapi::execute(attachment, &request, responder);
             served += 1;
             if !slot.end(Instant::now(), attachment.memory()) {
+                // The record is that of the thread in its place.
                 return Leave::Lost;
             }
+            record.into_iter().for_each(Record::clear);
             if health == Health::Unhealthy {
                 return Leave::Unhealthy;
             }

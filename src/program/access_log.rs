@@ -20,6 +20,8 @@ use crate::net::log_sink::{LogSink, Message};
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How often it is asked to when there is no room for the question.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
+/// What a pipe takes in one piece (`PIPE_BUF` of Linux).
+const PIPE_BYTES_MAX: usize = 4096;
 /// Visitors' addresses are nobody else's business.
 const FILE_MODE: u32 = 0o640;
 
@@ -117,7 +119,7 @@ impl Output {
     fn write(&mut self, text: &str) {
         let written = match &mut self.file {
             Some(file) => file.write_all(text.as_bytes()),
-            None => io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
+            None => write_lines(&mut io::stdout().lock(), text),
         };
         match written {
             Ok(()) => self.is_failing = false,
@@ -136,12 +138,55 @@ impl Output {
     }
 }
 
+/// Writes whole lines at a time, and no more of them than a pipe takes in one piece: other processes may write to it.
+fn write_lines(output: &mut impl Write, text: &str) -> io::Result<()> {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let room = &rest.as_bytes()[..rest.len().min(PIPE_BYTES_MAX)];
+        let lines = memchr::memrchr(b'\n', room).or_else(|| memchr::memchr(b'\n', rest.as_bytes()));
+        let (piece, left) = rest.split_at(lines.map_or(rest.len(), |end| end + 1));
+        output.write_all(piece.as_bytes())?;
+        output.flush()?;
+        rest = left;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
     use crate::service::access_log::Batch;
+
+    /// Takes down what is written at once.
+    #[derive(Default)]
+    struct Pieces(Vec<String>);
+
+    impl Write for Pieces {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_given_whole_lines() {
+        let line = |len: usize| "x".repeat(len - 1) + "\n";
+        let (short, long) = (line(1500), line(5000));
+        let mut pieces = Pieces::default();
+        let text = [&*short, &short, &short, &long, &short].concat();
+        write_lines(&mut pieces, &text).unwrap();
+        assert_eq!(pieces.0, [short.repeat(2), short.clone(), long, short]);
+        let exact = line(4096);
+        let mut pieces = Pieces::default();
+        write_lines(&mut pieces, &(exact.clone() + "\n")).unwrap();
+        assert_eq!(pieces.0, [exact, "\n".to_owned()]);
+    }
 
     #[test]
     fn lines_are_appended_and_a_file_that_was_moved_away_is_replaced() {

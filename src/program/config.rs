@@ -112,6 +112,9 @@ impl Draft {
             let temp_dir = std::env::temp_dir();
             self.config.server.temp_dir = std::path::absolute(&temp_dir).unwrap_or(temp_dir);
         }
+        if self.config.mode == Mode::Development && !self.origins.contains_key("server.processes") {
+            self.config.server.processes = 0;
+        }
         self.check_head()?;
         self.check_directory("server.document_root", &self.config.server.document_root)?;
         self.check_directory("server.temp_dir", &self.config.server.temp_dir)?;

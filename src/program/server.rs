@@ -1,7 +1,7 @@
 //! Starts everything in order, waits for a signal, and stops everything in reverse order.
 //!
-//! Start: listeners are bound (a port in use is known within a moment), PHP starts on this thread, PHP threads attach,
-//! event loops run. Stop: loops stop accepting and end with their last connection; what is left after the grace time
+//! Start: listeners are bound (a port in use is known within a moment), processes are forked unless there is to be one
+//! only, PHP starts on this thread, PHP threads attach, event loops run. Stop: loops stop accepting and end with their last connection; what is left after the grace time
 //! is cut; PHP threads end; PHP stops on this thread.
 
 mod control;
@@ -15,9 +15,12 @@ mod notify;
 mod options;
 mod privileges;
 mod reload;
+mod supervisor;
 
 use std::env;
+use std::io;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +33,7 @@ use super::php_environment::php_environment;
 use super::php_ini::php_ini;
 use super::slow_log::SlowLog;
 use super::status::Reporter;
+use crate::base::black_box::BlackBox;
 use crate::base::limits;
 use crate::base::sys::{process, signal};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions, SlowSink};
@@ -41,6 +45,7 @@ use internal::Internal;
 use listeners::Listeners;
 use loops::Loops;
 use notify::{READY, STOPPING, notify};
+use supervisor::{Outcome, Post, Supervisor};
 
 /// How long PHP threads get to end after their scripts have been interrupted.
 const PHP_STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -64,11 +69,37 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     }
     let mut given = Given::take();
     let sockets = Sockets::open(&config, &mut given)?;
+    if config.server.processes == 0 {
+        return serve(config, read, program, sockets, Role::Alone(given));
+    }
+    match Supervisor::new(config, &read, program.clone(), sockets, given)?.run() {
+        Outcome::Ended(stopped) => Ok(stopped),
+        Outcome::Member(config, sockets, post) => serve(*config, read, program, sockets, Role::Member(post)),
+    }
+}
+
+/// What a process that serves is among others.
+#[derive(Debug)]
+enum Role {
+    /// Nobody supervises it; this is what it was given.
+    Alone(Given),
+    /// A supervisor has started it.
+    Member(Post),
+}
+
+/// Serves in this process.
+fn serve(
+    config: Config,
+    read: impl Fn() -> Result<Config, ConfigError>,
+    program: PathBuf,
+    sockets: Sockets,
+    role: Role,
+) -> Result<Stopped, ServerError> {
+    role.listen().map_err(|error| ServerError::System("cannot start a thread", error))?;
     let health = Arc::new(Health::default());
-    // A predecessor is ready, and says so, until this process is.
-    let mut internal = match given.has_predecessor() {
-        true => None,
-        false => sockets.start_internal(&config, &health)?,
+    let mut internal = match role.answers_early() {
+        true => sockets.start_internal(&config, &health)?,
+        false => None,
     };
     let access_log = start_access_log(&config)?;
     let slow_log = open_slow_log(&config)?;
@@ -83,6 +114,7 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
         lost_after: limits::LOST_AFTER,
         slow: slow_log.as_ref().map(|(after, log)| (*after, Arc::clone(log) as Arc<dyn SlowSink>)),
         max_requests: config.php.max_requests,
+        black_box: role.black_box(),
     };
     let pool = Pool::start(&php, &options).map_err(|error| ServerError::System("cannot start PHP's threads", error))?;
     // Requests may come now, and are to be answered before the process ends.
@@ -92,7 +124,7 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     let mut loops = match loops {
         Ok(loops) => loops,
         Err(error) => {
-            stop_php(php, pool, &mut Drain::within(Duration::ZERO));
+            stop_php(php, pool, &mut Drain::within(Duration::ZERO, false));
             return Err(ServerError::System("cannot start an event loop", error));
         }
     };
@@ -105,33 +137,87 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
             None
         });
     }
-    announce(&config, &sockets, &php, &pool);
+    role.announce(|| announce(&config, &sockets, &php, &pool));
     health.enter(Stage::Ready);
-    notify(READY);
-    given.ready();
+    let post = role.ready();
 
     let slow_log = slow_log.map(|(_, log)| log);
-    let mut control = Control { config, read, program, slow_log, successor: None };
+    let mut control = Control { config, read, program, slow_log, successor: None, post };
     let end = control.run(&loops, &sockets);
+    let is_supervised = control.post.is_some();
     let drain_timeout = control.config.server.drain_timeout;
-    log::info!("stopping: requests under way may take {drain_timeout:?} more");
     health.enter(Stage::Stopping);
+    if !is_supervised {
+        log::info!("stopping: requests under way may take {drain_timeout:?} more");
+    }
     if end == End::Replaced {
         // Who asks is to ask the successor.
         internal.take().into_iter().for_each(Internal::stop);
-    } else {
+    } else if !is_supervised {
         notify(STOPPING);
     }
     // What is open here would keep connections waiting that nobody accepts.
     let Sockets { public, internal: of_monitors } = sockets;
-    close(public, end);
-    let mut drain = Drain::within(drain_timeout);
+    // Sockets are a supervisor's, and where they lie.
+    let of_sockets = if is_supervised { End::Replaced } else { end };
+    close(public, of_sockets);
+    let mut drain = Drain::within(drain_timeout, is_supervised);
     let well = loops.stop(&mut drain, end);
     let php_stuck = !stop_php(php, pool, &mut drain);
     internal.into_iter().for_each(Internal::stop);
-    close(of_monitors, end);
-    log::info!("stopped");
+    close(of_monitors, of_sockets);
+    if !is_supervised {
+        log::info!("stopped");
+    }
     Ok(Stopped { well, php_stuck })
+}
+
+impl Role {
+    /// Hears a supervisor from now on, if there is one.
+    fn listen(&self) -> io::Result<()> {
+        match self {
+            Self::Alone(_) => Ok(()),
+            Self::Member(post) => post.listen(),
+        }
+    }
+
+    /// Whether monitors ask this process while it starts. A predecessor is ready, and says so, until this process is.
+    fn answers_early(&self) -> bool {
+        match self {
+            Self::Alone(given) => !given.has_predecessor(),
+            Self::Member(post) => post.answers_early,
+        }
+    }
+
+    fn black_box(&self) -> Option<BlackBox> {
+        match self {
+            Self::Alone(_) => None,
+            Self::Member(post) => Some(post.black_box),
+        }
+    }
+
+    /// One process speaks for all, once.
+    fn announce(&self, announce: impl FnOnce()) {
+        match self {
+            Self::Member(post) if !post.is_first => {}
+            _ => announce(),
+        }
+    }
+
+    /// Tells whoever waits for it that the process serves.
+    fn ready(self) -> Option<Post> {
+        match self {
+            Self::Alone(given) => {
+                notify(READY);
+                given.ready();
+                None
+            }
+            Self::Member(post) => {
+                post.ready();
+                Some(post)
+            }
+        }
+    }
 }
 
 /// All that is listened on.

@@ -59,17 +59,16 @@ impl Reply {
 
     /// Sends a piece of content.
     pub(super) fn content(&mut self, protocol: &mut Protocol, chunk: Chunk, out: &mut SendQueue) {
-        let before = out.len();
-        protocol.send_content(self.id, chunk, out);
-        self.count(out.len() - before);
+        let bytes = protocol.send_content(self.id, chunk, out);
+        self.count(bytes);
     }
 
-    /// The response is complete.
-    pub(super) fn finish(mut self, protocol: &mut Protocol, journal: &mut Journal, out: &mut SendQueue) {
+    /// The response is complete. True if it lies in the send queue.
+    pub(super) fn finish(&mut self, protocol: &mut Protocol, out: &mut SendQueue) -> bool {
         let before = out.len();
-        protocol.finish(self.id, out);
+        let is_queued = protocol.finish(self.id, out);
         self.count(out.len() - before);
-        journal.add(self, true, out.len());
+        is_queued
     }
 
     fn count(&mut self, bytes: u64) {

@@ -16,12 +16,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
+
 use self::coded::{CodedFiles, Original};
 use self::load::is_settled;
 use super::cache_control::CacheRules;
 use super::compression;
 use super::file_cache::{Cached, FileCache, Limits};
 use super::files::{Files, Kind, OpenError, OpenFile};
+use crate::base::chunk::FileRange;
 use crate::base::sys::confine::{self, Links};
 use crate::base::sys::file::{Directory, FileStatus, FileType, is_out_of_descriptors, is_unreachable};
 use crate::http::coding::Coding;
@@ -214,6 +217,11 @@ impl Files for Disk {
         let known = self.cache.look(path, |entry| Some((entry.file.clone()?, entry.status?, entry.is_settled)));
         let (file, status, is_settled) = known.flatten()?;
         self.coded.open(path, coding, &Original { file: &file, status: &status, is_settled }, &self.root.directory)
+    }
+
+    fn read(&mut self, range: &FileRange) -> io::Result<Bytes> {
+        let len = usize::try_from(range.len).map_err(|_| io::ErrorKind::InvalidInput)?;
+        load::read_at(&range.file, range.offset, len).map(Bytes::from)
     }
 }
 

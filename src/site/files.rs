@@ -2,6 +2,7 @@
 //! map.
 
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,6 +25,12 @@ pub trait Files {
     /// cannot be had after all. Where nothing is offered there is nothing to open.
     fn open_coded(&mut self, _path: &[u8], _coding: Coding) -> Option<OpenFile> {
         None
+    }
+
+    /// Reads the bytes of a range of an open file; fewer if it has shrunk. Where no file lies on a disk there is nothing
+    /// to read.
+    fn read(&mut self, _range: &FileRange) -> io::Result<Bytes> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

@@ -24,7 +24,7 @@ use ephpm::site::disk::{self, Disk};
 use ephpm::site::router::{self, Router};
 
 use super::transcript::{Action, Case, DATE, Outcome, Step};
-use super::{Answer, http1_options};
+use super::{Answer, http1_options, http2_options};
 
 /// Nothing here takes long; a test that waits for what does not come ends.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -118,8 +118,8 @@ impl Server {
         let options = Options {
             http: context::Options::default(),
             http1: http1_options(case),
+            http2: http2_options(case),
             connections_max: 10,
-
             connections_per_address_max: 0,
             in_flight_max: 10,
             linger_timeout: PATIENCE,

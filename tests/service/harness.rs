@@ -1,5 +1,8 @@
 //! A connection's surroundings in memory: files, scripts, time, and a peer that takes as much as it is told to.
 
+// Compiled into several test crates, and none uses all of it.
+#![allow(dead_code)]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,12 +12,13 @@ use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News, Responder};
 use ephpm::http::message::{Peer, Response};
 use ephpm::http::status::Status;
-use ephpm::http1::{Http1, Http1Options};
-use ephpm::protocol::{Disposition, Protocol};
+use ephpm::http1::Http1Options;
+use ephpm::http2::Http2Options;
+use ephpm::protocol::{Disposition, Protocol, StreamId};
 use ephpm::service::access_log::{AccessLog, Format};
 use ephpm::service::content::Spool;
 use ephpm::service::context::{Context, Exchanges, Options};
-use ephpm::service::http::Http;
+use ephpm::service::http::{Http, Patience};
 use ephpm::site::files::{Files, Kind, OpenError, OpenFile, Stored};
 use ephpm::site::router::{self, Router};
 use ephpm::site::server_vars::{ServerOptions, ServerVars, build};
@@ -29,6 +33,7 @@ pub(crate) struct Site {
     /// No PHP thread is free, and the queue is full.
     pub(crate) is_busy: bool,
     pub(crate) log: Option<Format>,
+    pub(crate) http2: Arc<Http2Options>,
 }
 
 /// What came of it.
@@ -73,12 +78,17 @@ impl Site {
             local: "198.51.100.1:8080".parse().unwrap(),
             secure: false,
         };
-        let bell = Arc::new(Bell::new(64, Box::new(|| {})));
+        let bell = Arc::new(Bell::new(1024, Box::new(|| {})));
         let php = Arc::new(Php { is_busy: self.is_busy, waiting: Mutex::new(Vec::new()) });
         Connection {
             site: self,
-            http: Http::new(Protocol::Http1(Http1::new(Http1Options::default())), Key::from_bits(7), peer),
-            exchanges: Exchanges::new(php, Arc::clone(&bell)),
+            http: Http::new(
+                Protocol::either(Http1Options::default(), Arc::clone(&self.http2)),
+                Key::from_bits(7),
+                peer,
+            ),
+            exchanges: Exchanges::new(php.clone(), Arc::clone(&bell)),
+            php,
             bell,
             router: Router::new(router::Options::new(&b"/srv/site"[..])),
             access_log: self.log.map(AccessLog::new),
@@ -95,6 +105,7 @@ pub(crate) struct Connection<'a> {
     site: &'a Site,
     http: Http,
     exchanges: Exchanges,
+    php: Arc<Php>,
     bell: Arc<Bell>,
     router: Router,
     access_log: Option<AccessLog>,
@@ -118,6 +129,11 @@ impl Connection<'_> {
         self.turn();
     }
 
+    /// Whether received bytes are welcome.
+    pub(crate) fn wants_input(&self) -> bool {
+        self.http.wants_input(&self.inbox, &self.out)
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now += time;
@@ -127,6 +143,34 @@ impl Connection<'_> {
     pub(crate) fn eof(&mut self) {
         self.http.eof();
         self.turn();
+    }
+
+    /// Begins no further request.
+    pub(crate) fn drain(&mut self) {
+        let until = self.now + Duration::from_secs(2);
+        self.http.drain(&self.inbox, Patience { until, for_idle: true });
+        self.turn();
+    }
+
+    /// What the peer has been sent since this was last asked for.
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    pub(crate) fn disposition(&self) -> Disposition {
+        self.http.disposition()
+    }
+
+    /// Bytes that have been received and are not dealt with, and requests that PHP may be busy with.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.inbox.len(), self.exchanges.in_flight())
+    }
+
+    /// The scripts that wait, to do something with.
+    pub(crate) fn with_waiting<T>(&mut self, work: impl FnOnce(&mut Vec<Responder>) -> T) -> T {
+        let done = work(&mut self.php.waiting.lock().unwrap());
+        self.turn();
+        done
     }
 
     pub(crate) fn output(&self) -> String {
@@ -143,7 +187,9 @@ impl Connection<'_> {
             self.http.abandon(access_log, self.now);
             log = access_log.take_all().map(|batch| batch.text).unwrap_or_default();
         }
-        Conversation { output: self.output(), disposition: self.http.disposition(), log }
+        // What is not HTTP/1 is not for people.
+        let output = String::from_utf8_lossy(&self.output).into_owned();
+        Conversation { output, disposition: self.http.disposition(), log }
     }
 
     /// Turns until there is nothing left to do.
@@ -157,6 +203,11 @@ impl Connection<'_> {
                 if rung.released {
                     self.exchanges.release();
                 }
+                self.http.ring(StreamId(rung.tag.stream), rung.released);
+            }
+            let is_blocked = self.takes == Some(0) && self.out.len() == before;
+            if !rang && is_blocked {
+                return;
             }
             if !rang && (self.out.len() == before || self.out.is_empty()) && !self.http.is_stalled() {
                 return;
@@ -212,6 +263,8 @@ const FILES: &[(&str, &str)] = &[
     ("/late.php", ""),
     ("/cut-late.php", ""),
     ("/wait.php", ""),
+    ("/vars.php", ""),
+    ("/large.php", ""),
 ];
 
 struct Tree(&'static [(&'static str, &'static str)]);
@@ -272,6 +325,17 @@ impl Dispatch for Php {
         match &name[..] {
             "/wait.php" => self.waiting.lock().unwrap().push(*responder),
             "/fail.php" => drop(responder),
+            "/vars.php" => {
+                let text = describe_fields(&mut responder);
+                responder.send_head(response);
+                responder.write(text.as_bytes()).unwrap();
+                responder.complete();
+            }
+            "/large.php" => {
+                responder.send_head(response);
+                responder.write(&vec![b'x'; 200_000]).unwrap();
+                responder.complete();
+            }
             "/late.php" => responder.expiry().expire(),
             "/cut.php" | "/cut-late.php" => {
                 responder.send_head(response);
@@ -306,19 +370,7 @@ impl Dispatch for Php {
                 responder.write(b"12345").unwrap();
                 responder.complete();
             }
-            "/hand-over.php" => {
-                let query = String::from_utf8(responder.job().request.query().unwrap().to_vec()).unwrap();
-                let (name, value) = query.split_once(':').unwrap();
-                add(name, value);
-                for (name, value) in
-                    [("Content-Type", "application/pdf"), ("Content-Disposition", "attachment"), ("ETag", "\"php\"")]
-                {
-                    add(name, value);
-                }
-                responder.send_head(response);
-                responder.write(b"printed").unwrap();
-                responder.complete();
-            }
+            "/hand-over.php" => hand_over(responder, response),
             _ => {
                 add("Content-Type", "text/plain");
                 let text = describe(&responder);
@@ -329,6 +381,30 @@ impl Dispatch for Php {
         }
         Ok(())
     }
+}
+
+fn hand_over(mut responder: Box<Responder>, mut response: Response) {
+    let query = String::from_utf8(responder.job().request.query().unwrap().to_vec()).unwrap();
+    let (name, value) = query.split_once(':').unwrap();
+    response.headers.add(name, value.as_bytes());
+    for (name, value) in
+        [("Content-Type", "application/pdf"), ("Content-Disposition", "attachment"), ("ETag", "\"php\"")]
+    {
+        response.headers.add(name, value.as_bytes());
+    }
+    responder.send_head(response);
+    responder.write(b"printed").unwrap();
+    responder.complete();
+}
+
+/// The request's version, some of its fields, and the length of its content.
+fn describe_fields(responder: &mut Responder) -> String {
+    let mut vars = ServerVars::new();
+    build(responder.job(), &ServerOptions::default(), &mut vars);
+    let text = |name: &str| String::from_utf8_lossy(vars.get(name).unwrap_or(b"-")).into_owned();
+    let vars = ["SERVER_PROTOCOL", "HTTP_HOST", "HTTP_COOKIE", "HTTP_TE"].map(text).join("|");
+    let mut content = vec![0; 1 << 20];
+    format!("{vars}|{}", responder.read_content(&mut content))
 }
 
 /// Some variables of a request, as its script sees them.

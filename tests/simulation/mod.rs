@@ -64,7 +64,7 @@ fn requests(input: &[u8]) -> Vec<Request> {
                 add(&mut found, id, request.method, at);
                 continue;
             }
-            Event::Content(..) => continue,
+            Event::Content(..) | Event::Reset(_) | Event::Room(_) | Event::Sent(_) => continue,
             Event::EndOfContent(id) => id,
             Event::Invalid(id, _) => {
                 if found.last().is_none_or(|request| request.id != id.0) {

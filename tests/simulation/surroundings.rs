@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ephpm::base::limits::{LINGER_TIMEOUT, READ_BUDGET};
 use ephpm::base::slab::Key;
 use ephpm::http::message::Peer;
-use ephpm::http1::{Http1, Http1Options};
+use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
@@ -90,7 +90,7 @@ pub(crate) fn connect<S: Socket>(socket: S, key: Key, options: Http1Options) -> 
         local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
         secure: false,
     };
-    Connection::new(socket, Http::new(Protocol::Http1(Http1::new(options)), key, peer))
+    Connection::new(socket, Http::new(Protocol::http1(options), key, peer))
 }
 
 /// A document root with one script and two files.

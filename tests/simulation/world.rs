@@ -211,6 +211,9 @@ impl World {
             if rung.released {
                 self.around.exchanges.release();
             }
+            if let Some(slot) = self.slots.get_mut(rung.tag.connection) {
+                slot.connection.ring(rung.tag.stream, rung.released);
+            }
             self.slots.schedule(rung.tag.connection);
         }
         self.slots.expire(self.around.now, |slot| slot.connection.deadline());

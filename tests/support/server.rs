@@ -229,6 +229,10 @@ impl Builder {
             format!("document_root = {root}"),
             format!("workers = {}", self.workers),
         ];
+        // What most tests ask about is one process.
+        if !self.server.iter().any(|line| line.starts_with("processes")) {
+            lines.push("processes = 0".to_owned());
+        }
         lines.extend(self.server.iter().cloned());
         lines.push("[php]".to_owned());
         let pairs = self.ini_overrides.iter().map(|(key, value)| format!("[{}, {}]", quote(key), quote(value)));

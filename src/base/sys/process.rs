@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
 
 use super::check;
 
@@ -77,6 +77,24 @@ pub fn terminate(pid: u32) {
     let Ok(pid) = libc::pid_t::try_from(pid) else { return };
     // SAFETY: no pointers are passed.
     unsafe { libc::kill(pid, libc::SIGTERM) };
+}
+
+/// Ends a process without asking it (SIGKILL).
+pub fn kill(pid: u32) {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return };
+    // SAFETY: no pointers are passed.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+}
+
+/// A child that has ended and that nobody has asked about yet, and how it ended. For a process that starts and watches
+/// its children in one place, since it takes them all, those among them that were left to it by others (as they are to
+/// the first process of a container).
+pub fn reap() -> Option<(u32, ExitStatus)> {
+    let mut status = 0;
+    // SAFETY: `status` is an int that outlives the call.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    // Without children it is an error, and with none that has ended 0.
+    u32::try_from(pid).ok().filter(|pid| *pid > 0).map(|pid| (pid, ExitStatus::from_raw(status)))
 }
 
 /// Takes over a pipe that the parent process has left open for this one under this number. Fails for anything else.

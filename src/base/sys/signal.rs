@@ -6,6 +6,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use super::check;
 pub enum Signal {
     /// SIGTERM, SIGINT or SIGQUIT: stop.
     Stop,
+    /// Stop, and wait for nobody. Not a signal of the system.
+    StopNow,
     /// SIGHUP: read the configuration again.
     Reload,
     /// SIGUSR1: open log files again.
@@ -27,11 +30,21 @@ pub enum Signal {
     Upgraded,
     /// It has ended before it was. Not a signal of the system.
     NotUpgraded,
+    /// SIGCHLD, after [`watch_children`]: a child has ended.
+    ChildEnded,
 }
 
 /// In the order in which [`wait`] gives them when there are several.
-const ALL: [Signal; 6] =
-    [Signal::NotUpgraded, Signal::Stop, Signal::Upgraded, Signal::Reload, Signal::ReopenLogs, Signal::Upgrade];
+const ALL: [Signal; 8] = [
+    Signal::NotUpgraded,
+    Signal::Stop,
+    Signal::StopNow,
+    Signal::Upgraded,
+    Signal::ChildEnded,
+    Signal::Reload,
+    Signal::ReopenLogs,
+    Signal::Upgrade,
+];
 
 const HANDLED: [(libc::c_int, Signal); 6] = [
     (libc::SIGTERM, Signal::Stop),
@@ -41,6 +54,8 @@ const HANDLED: [(libc::c_int, Signal); 6] = [
     (libc::SIGUSR1, Signal::ReopenLogs),
     (libc::SIGUSR2, Signal::Upgrade),
 ];
+
+const OF_CHILDREN: (libc::c_int, Signal) = (libc::SIGCHLD, Signal::ChildEnded);
 
 /// A bit for each signal that has come and was not given by [`wait`] yet.
 static PENDING: AtomicU32 = AtomicU32::new(0);
@@ -68,9 +83,90 @@ pub fn install() -> io::Result<()> {
         handle(number, take_note)?;
     }
     handle(libc::SIGPIPE, do_nothing)?;
-    let none = empty_set();
-    // SAFETY: `none` is initialised; a null old set is allowed.
-    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) } {
+    block(&empty_set())
+}
+
+/// From here on [`Signal::ChildEnded`] is given. For a process that starts no programs but by itself.
+pub fn watch_children() -> io::Result<()> {
+    handle(OF_CHILDREN.0, take_note)
+}
+
+/// Makes a process that is a copy of this one, of which its process id is returned; the copy itself gets `None`. Its
+/// signals are its own: none is pending, what asks it to stop ends it at once until it calls [`stop_in_order`], and it
+/// is asked to when this process is gone.
+///
+/// Must be called after [`install`], while the calling thread is the only one.
+pub fn fork() -> io::Result<Option<u32>> {
+    // What comes meanwhile is for either process, and is not to be taken for the other's.
+    block(&full_set())?;
+    // SAFETY: no pointers are passed.
+    let parent = unsafe { libc::getpid() };
+    // SAFETY: by this function's contract no other thread holds a lock that the copy would wait for.
+    let forked = check(unsafe { libc::fork() });
+    if let Ok(0) = forked {
+        // The parent hears of the end, as of any other.
+        // SAFETY: it never returns.
+        begin_anew(parent).unwrap_or_else(|_| unsafe { libc::_exit(1) });
+    }
+    block(&empty_set())?;
+    Ok(forked.map(u32::try_from)?.ok().filter(|pid| *pid > 0))
+}
+
+/// In the child of [`fork`], with all signals blocked.
+fn begin_anew(parent: libc::pid_t) -> io::Result<()> {
+    // SAFETY: no pointers are passed; SIGCHLD's handler is the parent's. The eventfd is the parent's as well, and nobody
+    // uses it but this module.
+    unsafe {
+        libc::signal(OF_CHILDREN.0, libc::SIG_DFL);
+        libc::close(WAKE.load(Ordering::SeqCst));
+    }
+    // SAFETY: no pointers are passed.
+    let wake = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+    WAKE.store(wake, Ordering::SeqCst);
+    PENDING.store(0, Ordering::SeqCst);
+    STOPS_IN_ORDER.store(false, Ordering::SeqCst);
+    // SAFETY: no pointers are passed.
+    PROCESS.store(unsafe { libc::getpid() }, Ordering::SeqCst);
+    // SAFETY: no pointers are passed.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) })?;
+    // SAFETY: no pointers are passed.
+    if unsafe { libc::getppid() } != parent {
+        return Err(io::Error::other("the parent process has ended"));
+    }
+    Ok(())
+}
+
+/// Sends a process the signal that stands for `signal`, if there is one. A process that has ended is none.
+pub fn send(pid: u32, signal: Signal) {
+    let number = HANDLED.iter().find(|(_, handled)| *handled == signal).map(|(number, _)| *number);
+    if let (Some(number), Ok(pid)) = (number, libc::pid_t::try_from(pid)) {
+        // SAFETY: no pointers are passed.
+        unsafe { libc::kill(pid, number) };
+    }
+}
+
+/// What a signal is called that ends processes by themselves or at somebody's wish.
+pub fn name(number: i32) -> Option<&'static str> {
+    Some(match number {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGILL => "SIGILL",
+        libc::SIGINT => "SIGINT",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        _ => return None,
+    })
+}
+
+fn block(set: &libc::sigset_t) -> io::Result<()> {
+    // SAFETY: the set is initialised; a null old set is allowed.
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, set, std::ptr::null_mut()) } {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }
@@ -103,6 +199,15 @@ fn empty_set() -> libc::sigset_t {
     }
 }
 
+fn full_set() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigfillset initialises the set.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        set.assume_init()
+    }
+}
+
 extern "C" fn do_nothing(_number: libc::c_int) {}
 
 /// Runs as a signal handler: it touches atomics and calls async-signal-safe functions only, and leaves `errno` alone.
@@ -111,7 +216,8 @@ extern "C" fn take_note(number: libc::c_int) {
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        let signal = HANDLED.iter().find(|(handled, _)| *handled == number).map(|(_, signal)| *signal);
+        let mut known = HANDLED.iter().chain([&OF_CHILDREN]);
+        let signal = known.find(|(handled, _)| *handled == number).map(|(_, signal)| *signal);
         if libc::getpid() == PROCESS.load(Ordering::SeqCst) {
             if signal == Some(Signal::Stop) && !STOPS_IN_ORDER.load(Ordering::SeqCst) {
                 libc::_exit(0);
@@ -137,17 +243,23 @@ pub fn raise(signal: Signal) {
 
 /// Waits for a signal, for at most `timeout`. For one thread.
 pub fn wait(timeout: Option<Duration>) -> io::Result<Option<Signal>> {
+    wait_beside(timeout, &[])
+}
+
+/// The same, and returns without a signal as soon as one of these files can be read or has come to its end, too.
+pub fn wait_beside(timeout: Option<Duration>, files: &[BorrowedFd<'_>]) -> io::Result<Option<Signal>> {
     if let Some(signal) = take() {
         return Ok(Some(signal));
     }
     let wake = WAKE.load(Ordering::SeqCst);
-    let mut entry = libc::pollfd { fd: wake, events: libc::POLLIN, revents: 0 };
+    let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut entries: Vec<_> = files.iter().map(|file| entry(file.as_raw_fd())).chain([entry(wake)]).collect();
     // Rounded up, so that a wait for less than a millisecond does not spin.
     let millis = timeout.map_or(-1, |timeout| {
         libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
     });
-    // SAFETY: one entry is passed, which outlives the call.
-    match check(unsafe { libc::poll(&raw mut entry, 1, millis) }) {
+    // SAFETY: as many entries are passed as there are, and they outlive the call.
+    match check(unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, millis) }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
         _ => {}
     }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Interest, Token};
@@ -15,7 +16,6 @@ use crate::base::limits::ACCEPT_BUDGET;
 use crate::base::slab::Key;
 use crate::base::sys::socket;
 use crate::http::message::Peer;
-use crate::http1::Http1;
 use crate::net::admission::{Place, refuse};
 use crate::net::connection::{Announcement, Connection};
 use crate::net::transport::Transport;
@@ -110,7 +110,9 @@ impl EventLoop {
             idle.select_nth_unstable_by_key(count, |(until, _)| *until);
         }
         for (_, key) in &idle[..count] {
-            self.slots.remove(*key);
+            if let Some(mut slot) = self.slots.remove(*key) {
+                slot.connection.dismiss(self.clock.now);
+            }
         }
         count
     }
@@ -171,7 +173,11 @@ impl EventLoop {
             is_believed: options.http.forwarded.believes_announcements_of(peer.remote.ip()),
         });
         let key = self.slots.insert_with(|key| {
-            let http = Http::new(Protocol::Http1(Http1::new(options.http1)), key, peer);
+            let protocol = match &options.http2 {
+                Some(http2) => Protocol::either(options.http1, Arc::clone(http2)),
+                None => Protocol::http1(options.http1),
+            };
+            let http = Http::new(protocol, key, peer);
             let connection = match announcement {
                 Some(announcement) => Connection::announced(transport, http, announcement),
                 None => Connection::new(transport, http),

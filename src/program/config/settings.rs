@@ -61,6 +61,10 @@ settings! {
         /// Ranges of a file in one request; a request for more gets the whole file: 1 to 64.
         /// Default: 16.
         range_parts_max: usize = integer(1, 64), "16";
+        /// Processes that serve, each with its own event loops, PHP threads, OPcache and bounds,
+        /// started by one that only supervises them and starts another where one has crashed: 1 to
+        /// 64. 0 is one process that nobody supervises. Default: 1, and 0 for `ephpm serve`.
+        processes: usize = integer(0, 64), "1";
         /// PHP threads, which is how many scripts run at once: 1 to 1024. Default: `auto`, twice
         /// the number of cores and at least 2.
         workers: usize = workers(1, 1024), "auto";
@@ -155,6 +159,21 @@ settings! {
         /// `X-Accel-Redirect: PREFIX...` or `X-Sendfile: DIRECTORY/...`. Existing ones, absolute
         /// here. Default: none.
         internal_files: Vec<(String, PathBuf)> = internal_files(), unset "none";
+    }
+    /// `[http2]`: HTTP/2 in clear text, with prior knowledge, on every listener: for proxies and for programs, since
+    /// browsers speak it over TLS only.
+    http2: Http2 {
+        /// Whether HTTP/2 is spoken beside HTTP/1. Default: `true`.
+        enabled: bool = boolean(), "true";
+        /// Requests under way at once on one connection; one more is refused, to be sent again: 1 to 1000.
+        /// Default: 100.
+        streams_max: u32 = integer(1, 1000), "100";
+        /// Frames a second that are neither requests nor content (PING, SETTINGS, WINDOW_UPDATE, ...); a peer that
+        /// keeps sending more is closed. Content that is sent allows for more: 10 to 1,000,000. Default: 1000.
+        control_frames_max: u32 = integer(10, 1_000_000), "1000";
+        /// Requests that a peer may give up within ten seconds, beside as many as it lets end; one that gives up
+        /// more is closed: 1 to 1,000,000. Default: 300.
+        resets_max: u32 = integer(1, 1_000_000), "300";
     }
     /// `[headers]`: fields of every final response, by the path of the request. `*` in a path
     /// stands for anything. At most 32 rules of each kind.

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use log::Level;
+
 use super::drain::End;
 use super::loops::Loops;
 use super::notify::notify;
+use super::supervisor::Post;
 use super::{Sockets, handover, reload};
 use crate::base::sys::process;
 use crate::base::sys::signal::{self, Signal};
@@ -26,6 +29,8 @@ pub(super) struct Control<R> {
     pub(super) program: PathBuf,
     /// The process that is starting to take this one's place.
     pub(super) successor: Option<u32>,
+    /// Of a process that is supervised.
+    pub(super) post: Option<Post>,
 }
 
 impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
@@ -43,7 +48,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
     fn obey(&mut self, loops: &Loops, sockets: &Sockets) -> End {
         loop {
             match signal::wait(None) {
-                Ok(Some(Signal::Stop)) => return End::Stopped,
+                Ok(Some(Signal::Stop | Signal::StopNow)) => return End::Stopped,
                 Ok(Some(Signal::Reload)) => self.reload(loops),
                 Ok(Some(Signal::ReopenLogs)) => {
                     loops.reopen_logs();
@@ -51,13 +56,14 @@ impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
                 }
                 Ok(Some(Signal::Upgrade)) => self.upgrade(sockets),
                 Ok(Some(Signal::Upgraded)) => {
-                    let pid = self.successor.unwrap_or_default();
-                    log::info!("process {pid} serves now");
-                    notify(&format!("MAINPID={pid}"));
+                    if let Some(pid) = self.successor {
+                        log::info!("process {pid} serves now");
+                        notify(&format!("MAINPID={pid}"));
+                    }
                     return End::Replaced;
                 }
                 Ok(Some(Signal::NotUpgraded)) => self.successor = None,
-                Ok(None) => {}
+                Ok(Some(Signal::ChildEnded) | None) => {}
                 Err(error) => {
                     log::error!("cannot wait for signals: {error}");
                     return End::Stopped;
@@ -67,21 +73,34 @@ impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
     }
 
     fn reload(&mut self, loops: &Loops) {
+        // A supervisor has said what there is to say.
+        let (changed, done) = match self.post {
+            None => (Level::Warn, Level::Info),
+            Some(_) => (Level::Debug, Level::Debug),
+        };
+        self.apply(loops, changed, done);
+        self.post.iter().for_each(Post::reloaded);
+    }
+
+    fn apply(&mut self, loops: &Loops, changed: Level, done: Level) {
         let new = match (self.read)() {
-            Ok(new) => reload::merge(&self.config, new),
+            Ok(new) => reload::merge(&self.config, new, changed),
             Err(error) => return log::error!("the configuration stays as it is: {error}"),
         };
         match loops.replace(&new) {
             Ok(()) => {
                 logger::configure(new.logging.level, new.logging.format);
                 self.config = new;
-                log::info!("the configuration has been read again");
+                log::log!(done, "the configuration has been read again");
             }
             Err(error) => log::error!("the configuration stays as it is: {error}"),
         }
     }
 
     fn upgrade(&mut self, sockets: &Sockets) {
+        if self.post.is_some() {
+            return log::warn!("SIGUSR2 is for the process that supervises this one");
+        }
         if let Some(pid) = self.successor {
             return log::warn!("process {pid} is starting already");
         }

@@ -20,12 +20,14 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Drain {
     deadline: Instant,
+    /// Only who supervises the process can be impatient.
+    is_supervised: bool,
 }
 
 impl Drain {
     /// It may take so long from now.
-    pub(super) fn within(timeout: Duration) -> Self {
-        Self { deadline: Instant::now() + timeout }
+    pub(super) fn within(timeout: Duration, is_supervised: bool) -> Self {
+        Self { deadline: Instant::now() + timeout, is_supervised }
     }
 
     /// Waits until `is_over`; false when there is no time left for it. Meanwhile log files are opened again when a signal
@@ -37,7 +39,8 @@ impl Drain {
                 return false;
             }
             match signal::wait(Some(left.min(POLL))) {
-                Ok(Some(Signal::Stop)) => self.deadline = Instant::now(),
+                Ok(Some(Signal::StopNow)) => self.deadline = Instant::now(),
+                Ok(Some(Signal::Stop)) if !self.is_supervised => self.deadline = Instant::now(),
                 Ok(Some(Signal::ReopenLogs)) => reopen_logs(),
                 _ => {}
             }

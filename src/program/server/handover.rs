@@ -6,10 +6,10 @@
 //! ends without a word this process goes on as if nothing had happened.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread;
 
 use super::listeners::Passed;
@@ -100,18 +100,8 @@ impl Given {
 /// Starts `program` as this process was started, with these sockets. [`Signal::Upgraded`] or [`Signal::NotUpgraded`]
 /// tells what becomes of it. Returns its process id.
 pub(super) fn start_successor(program: &Path, sockets: &[(RawFd, Option<&str>)]) -> io::Result<u32> {
-    let (mut ready, theirs) = io::pipe()?;
-    let list: Vec<String> = sockets.iter().map(|(fd, name)| format!("{fd}={}", name.unwrap_or_default())).collect();
-    let mut command = Command::new(program);
-    command
-        .args(std::env::args_os().skip(1))
-        .env(format!("{HANDOVER_PREFIX}SOCKETS"), list.join(","))
-        .env(format!("{HANDOVER_PREFIX}READY"), theirs.as_raw_fd().to_string());
-    process::leave_open(&mut command, sockets.iter().map(|(fd, _)| *fd).chain([theirs.as_raw_fd()]).collect());
-    let mut child = command.spawn()?;
+    let (mut child, mut ready) = spawn_successor(program, sockets)?;
     let pid = child.id();
-    // Only the successor's end is left, which the kernel closes with it.
-    drop(theirs);
     let wait = move || {
         if ready.read_exact(&mut [0]).is_ok() {
             return signal::raise(Signal::Upgraded);
@@ -125,4 +115,20 @@ pub(super) fn start_successor(program: &Path, sockets: &[(RawFd, Option<&str>)])
     let watched = thread::Builder::new().name("successor".to_owned()).spawn(wait);
     // Nobody would hear of it.
     watched.map(|_| pid).inspect_err(|_| process::terminate(pid))
+}
+
+/// The same, and leaves it to the caller to wait for the byte that says that it serves, or for its end.
+pub(super) fn spawn_successor(program: &Path, sockets: &[(RawFd, Option<&str>)]) -> io::Result<(Child, PipeReader)> {
+    let (ready, theirs) = io::pipe()?;
+    let list: Vec<String> = sockets.iter().map(|(fd, name)| format!("{fd}={}", name.unwrap_or_default())).collect();
+    let mut command = Command::new(program);
+    command
+        .args(std::env::args_os().skip(1))
+        .env(format!("{HANDOVER_PREFIX}SOCKETS"), list.join(","))
+        .env(format!("{HANDOVER_PREFIX}READY"), theirs.as_raw_fd().to_string());
+    process::leave_open(&mut command, sockets.iter().map(|(fd, _)| *fd).chain([theirs.as_raw_fd()]).collect());
+    let child = command.spawn()?;
+    // Only the successor's end is left, which the kernel closes with it.
+    drop(theirs);
+    Ok((child, ready))
 }

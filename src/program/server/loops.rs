@@ -45,7 +45,7 @@ impl Loops {
         for (number, entrances) in entrances.into_iter().enumerate() {
             let disks = options::disks(config);
             if let Err(error) = disks.and_then(|disks| loops.spawn(number, entrances, disks, Arc::clone(&shared))) {
-                loops.stop(&mut Drain::within(Duration::ZERO), End::Stopped);
+                loops.stop(&mut Drain::within(Duration::ZERO, false), End::Stopped);
                 return Err(error);
             }
         }

@@ -10,6 +10,7 @@ use crate::base::limits;
 use crate::base::pace::Pace;
 use crate::base::sys::process;
 use crate::http::encoder::Levels;
+use crate::http2::Http2Options;
 use crate::net::event_loop::{self, Disks};
 use crate::php::NamedPool;
 use crate::program::config::{self, Config};
@@ -77,6 +78,7 @@ pub(super) fn loop_options(config: &Config, held: Arc<AllHeld>) -> event_loop::O
             target_bytes_max: server.target_bytes_max,
             requests_max: u64::from(server.keep_alive_requests_max),
         },
+        http2: config.http2.enabled.then(|| Arc::new(http2_options(config))),
         connections_max: connections_max(server),
         connections_per_address_max: server.connections_per_address_max,
         // What waits in the queue and what runs, twice: a request that PHP is done with counts until its loop has
@@ -84,6 +86,19 @@ pub(super) fn loop_options(config: &Config, held: Arc<AllHeld>) -> event_loop::O
         in_flight_max: 2 * server.php_requests_max(),
         linger_timeout: server.linger_timeout,
         temp_dir: server.temp_dir.clone(),
+    }
+}
+
+fn http2_options(config: &Config) -> Http2Options {
+    let (server, http2) = (&config.server, &config.http2);
+    Http2Options {
+        head_bytes_max: server.head_bytes_max,
+        fields_max: server.fields_max,
+        target_bytes_max: server.target_bytes_max,
+        requests_max: u64::from(server.keep_alive_requests_max),
+        streams_max: http2.streams_max,
+        control_frames_max: http2.control_frames_max,
+        resets_max: http2.resets_max,
     }
 }
 

@@ -4,7 +4,7 @@
 //! printed. Of the script's fields those stay that do not describe its own content, and its media type. What it may
 //! not name, or what is not there, is an error of the site: the client gets the status, the log says why.
 
-use super::{Http, refuse::Refusal};
+use super::{Http, refusal::Refusal};
 use crate::base::send_queue::SendQueue;
 use crate::http::headers::Headers;
 use crate::http::message::{Request, Response};

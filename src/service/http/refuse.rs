@@ -6,50 +6,19 @@
 
 use bytes::Bytes;
 
-use super::{Http, State, Stream};
+use super::Http;
+use super::refusal::Refusal;
+use super::stream::{State, Stream};
 use crate::base::chunk::Chunk;
 use crate::base::send_queue::SendQueue;
 use crate::exchange::{Content, Job};
 use crate::http::message::{ContentLength, Request, Response};
 use crate::http::method::Method;
-use crate::http::status::Status;
 use crate::service::compression::Compression;
 use crate::service::context::Context;
 use crate::service::reply::Reply;
 use crate::site::error_page;
 use crate::site::files::OpenFile;
-
-/// An error of the server's own.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Refusal {
-    status: Status,
-    /// `Allow`, for 405.
-    allow: Option<&'static str>,
-}
-
-impl Refusal {
-    pub(super) fn new(status: Status) -> Self {
-        Self { status, allow: None }
-    }
-
-    pub(super) fn with_allow(status: Status, allow: Option<&'static str>) -> Self {
-        Self { status, allow }
-    }
-
-    /// Gives a response the status and what belongs to it.
-    pub(super) fn complete(self, response: &mut Response) {
-        response.status = self.status;
-        response.reason = None;
-        let retry_after = (self.status == Status::SERVICE_UNAVAILABLE).then_some("1");
-        for (name, value) in [("Allow", self.allow), ("Retry-After", retry_after)] {
-            if let Some(value) = value {
-                response.headers.remove(name);
-                // A script may have filled the head; then it goes without.
-                let _ = response.headers.push(name.as_bytes(), value.as_bytes());
-            }
-        }
-    }
-}
 
 impl Http {
     /// Answers with an error; `request` as far as there is one.
@@ -94,10 +63,8 @@ impl Http {
         refusal.complete(&mut response);
         let len = metadata.len;
         reply.head(&mut self.protocol, response, ContentLength::Exact(len), out, cx);
-        if len > 0 {
-            reply.content(&mut self.protocol, file.chunk(0, len), out);
-        }
-        reply.finish(&mut self.protocol, &mut self.journal, out);
+        let content = (len > 0).then(|| file.chunk(0, len));
+        self.send_chunks(reply, content.into_iter(), out, cx);
     }
 
     fn run_page(
@@ -123,7 +90,7 @@ impl Http {
         match self.submit(job, reply.id, cx) {
             Some((handle, head)) => {
                 let state = State::Php { handle, head, compression, refusal: Some(refusal), request: None };
-                self.streams.push(Stream { reply, state });
+                self.push(Stream::new(reply, state));
             }
             None => self.refuse_plainly(reply, refusal, out, cx),
         }
@@ -141,6 +108,6 @@ impl Http {
         let length = ContentLength::Exact(content.len() as u64);
         reply.head(&mut self.protocol, response, length, out, cx);
         reply.content(&mut self.protocol, Chunk::Bytes(content), out);
-        reply.finish(&mut self.protocol, &mut self.journal, out);
+        self.finish(reply, out, cx);
     }
 }

@@ -58,10 +58,15 @@ pub(super) fn read(file: File) -> io::Result<Option<Loaded>> {
 
 /// The first `len` bytes, or as many as there are.
 fn read_front(file: &File, len: usize) -> io::Result<Vec<u8>> {
+    read_at(file, 0, len)
+}
+
+/// `len` bytes from `offset` on, or as many as there are.
+pub(super) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len];
     let mut read = 0;
     while read < len {
-        match file.read_at(&mut bytes[read..], read as u64) {
+        match file.read_at(&mut bytes[read..], offset + read as u64) {
             Ok(0) => break,
             Ok(n) => read += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

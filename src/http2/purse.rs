@@ -1,0 +1,58 @@
+//! What a peer may spend on things that cost us and serve nobody. Time fills it again; reads no clock.
+
+use std::time::{Duration, Instant};
+
+/// What a peer may still spend. Fills up within `period`.
+#[derive(Debug)]
+pub(super) struct Purse {
+    coins: f64,
+    coins_max: f64,
+    period: Duration,
+    filled_at: Option<Instant>,
+}
+
+impl Purse {
+    /// A full one.
+    pub(super) fn new(coins_max: u32, period: Duration) -> Self {
+        let coins_max = f64::from(coins_max);
+        Self { coins: coins_max, coins_max, period, filled_at: None }
+    }
+
+    /// Takes note of the time.
+    pub(super) fn fill(&mut self, now: Instant) {
+        let since = self.filled_at.replace(now).map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.earn(self.coins_max * since.as_secs_f64() / self.period.as_secs_f64());
+    }
+
+    pub(super) fn earn(&mut self, coins: f64) {
+        self.coins = (self.coins + coins).min(self.coins_max);
+    }
+
+    /// False if there is none left.
+    pub(super) fn spend(&mut self) -> bool {
+        let has_one = self.coins >= 1.0;
+        if has_one {
+            self.coins -= 1.0;
+        }
+        has_one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_fills_the_purse() {
+        let now = Instant::now();
+        let mut purse = Purse::new(10, Duration::from_secs(5));
+        purse.fill(now);
+        assert_eq!((0..20).filter(|_| purse.spend()).count(), 10);
+        purse.fill(now + Duration::from_millis(1500));
+        assert_eq!((0..20).filter(|_| purse.spend()).count(), 3);
+        purse.fill(now + Duration::from_secs(500));
+        assert_eq!((0..20).filter(|_| purse.spend()).count(), 10);
+        purse.earn(4.0);
+        assert_eq!((0..20).filter(|_| purse.spend()).count(), 4);
+    }
+}

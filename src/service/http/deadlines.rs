@@ -1,0 +1,173 @@
+//! What a connection and its streams have deadlines for, and what happens when one passes.
+//!
+//! Where requests do not overlap, the connection's own timers say all. Where they do, each stream has a deadline of its
+//! own for what its peer is to send or to take, since the others keep the connection busy; one timer stands for the
+//! earliest of them.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+
+use super::Http;
+use super::refusal::Refusal;
+use super::stream::{Head, State, Stream};
+use crate::base::send_queue::SendQueue;
+use crate::http::peer_error::PeerError;
+use crate::http::status::Status;
+use crate::protocol::{Awaiting, Event};
+use crate::service::context::Context;
+
+/// What the connection has a deadline for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Timer {
+    /// The next request.
+    KeepAlive,
+    /// The rest of a head.
+    Head,
+    /// The next piece of content.
+    Content,
+    /// The peer's taking anything of what we send.
+    Write,
+    /// A PHP thread.
+    Queue,
+    /// What one of the streams is due for.
+    Stream,
+}
+
+pub(super) const TIMERS: usize = Timer::Stream as usize + 1;
+
+impl Http {
+    /// Sets the timers after a turn.
+    pub fn settle(&mut self, inbox: &BytesMut, out: &SendQueue, cx: &mut Context<'_>) {
+        self.journal.sent(self.queued - out.len(), cx);
+        self.queued = out.len();
+        if out.is_empty() {
+            self.timers.clear(Timer::Write as usize);
+        } else {
+            self.timers.set_once(Timer::Write as usize, || cx.options.write_pace.begin(cx.now));
+        }
+        let awaiting = self.protocol.awaiting(inbox);
+        for (timer, applies, timeout) in [
+            (Timer::KeepAlive as usize, awaiting == Awaiting::Request && out.is_empty(), cx.options.keep_alive_timeout),
+            // What waits behind a full send queue waits for us.
+            (Timer::Head as usize, awaiting == Awaiting::Head && !self.stalled, cx.options.head_timeout),
+            (
+                Timer::Content as usize,
+                matches!(awaiting, Awaiting::Content | Awaiting::Discard),
+                cx.options.content_pace.timeout,
+            ),
+        ] {
+            if applies {
+                self.timers.set_once(timer, || cx.now + timeout);
+            } else {
+                self.timers.clear(timer);
+            }
+        }
+        if self.streams.is_empty() {
+            self.timers.clear(Timer::Stream as usize);
+        }
+    }
+
+    /// When [`process`](Self::process) must be called again if nothing else happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Whether the peer is to be cut in [`process`](Self::process) unless [`took`](Self::took) says otherwise.
+    pub fn is_write_due(&self, now: Instant) -> bool {
+        self.timers.get(Timer::Write as usize).is_some_and(|deadline| deadline <= now)
+    }
+
+    /// So many bytes of what was sent have reached the peer since this was last told.
+    pub fn took(&mut self, bytes: u64, cx: &Context<'_>) {
+        if let Some(deadline) = self.timers.get(Timer::Write as usize) {
+            self.timers.set(Timer::Write as usize, cx.options.write_pace.advance(deadline, bytes, cx.now));
+        }
+    }
+
+    /// When the connection will be closed for having no request under way, if it has none: the earlier, the longer it
+    /// has been idle.
+    pub fn idle_until(&self) -> Option<Instant> {
+        self.timers.get(Timer::KeepAlive as usize)
+    }
+
+    pub(super) fn expire(&mut self, inbox: &BytesMut, out: &mut SendQueue, cx: &mut Context<'_>) {
+        if self.timers.take_expired(Timer::Write as usize, cx.now) {
+            self.is_cut = true;
+        }
+        // A request that comes at the last moment is served.
+        let is_idle = self.timers.take_expired(Timer::KeepAlive as usize, cx.now) && self.protocol.is_idle(inbox);
+        if is_idle && self.drains_later {
+            self.protocol.drain();
+        }
+        let late = [Timer::Head, Timer::Content].map(|timer| self.timers.take_expired(timer as usize, cx.now));
+        if ((is_idle && !self.drains_later) || late.contains(&true))
+            && let Some(event) = self.protocol.expire(inbox)
+        {
+            self.on_event(event, out, cx);
+        }
+        if self.timers.take_expired(Timer::Queue as usize, cx.now) {
+            self.expire_queued(out, cx);
+        }
+        if self.timers.take_expired(Timer::Stream as usize, cx.now) {
+            self.expire_streams(out, cx);
+        }
+    }
+
+    /// Answers the requests that have waited too long for a PHP thread.
+    fn expire_queued(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let (mut index, mut next) = (0, None);
+        while let Some(Stream { state, .. }) = self.streams.get_mut(index) {
+            if let State::Php { handle, head: Head::Awaited { queued_until }, refusal, .. } = state {
+                if *queued_until > cx.now {
+                    next = next.into_iter().chain(handle.is_queued().then_some(*queued_until)).min();
+                } else if handle.cancel() {
+                    let refusal = refusal.unwrap_or_else(|| Refusal::new(Status::SERVICE_UNAVAILABLE));
+                    let reply = self.streams.swap_remove(index).reply;
+                    self.refuse(reply, refusal, None, out, cx);
+                    continue;
+                }
+            }
+            index += 1;
+        }
+        if let Some(next) = next {
+            self.timers.set(Timer::Queue as usize, next);
+        }
+    }
+
+    /// Gives the last stream a deadline, or any stream the one that it has.
+    pub(super) fn arm(&mut self, due: Instant) {
+        if self.timers.get(Timer::Stream as usize).is_none_or(|armed| due < armed) {
+            self.timers.set(Timer::Stream as usize, due);
+        }
+    }
+
+    /// Gives up the streams whose peer has sent or taken too little for too long.
+    fn expire_streams(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let mut index = 0;
+        while let Some(stream) = self.streams.get_mut(index) {
+            index += 1;
+            let id = stream.reply.id;
+            if !matches!(stream.state, State::Content { .. })
+                && let Some(due) = stream.due
+            {
+                let (unsent, sent) = self.protocol.progress(id);
+                let due = cx.options.write_pace.advance(due, sent - stream.taken, cx.now);
+                (stream.due, stream.taken) = ((unsent > 0).then_some(due), sent);
+            }
+            match stream.due {
+                None => {}
+                Some(due) if due > cx.now => self.arm(due),
+                Some(_) if matches!(stream.state, State::Content { .. }) => {
+                    index -= 1;
+                    self.on_event(Event::Invalid(id, PeerError::ContentTimeout), out, cx);
+                }
+                Some(_) => {
+                    index -= 1;
+                    log::debug!("{}: a response was reset because nobody takes it", stream.reply.peer.remote);
+                    self.cut(index, out);
+                }
+            }
+        }
+    }
+}

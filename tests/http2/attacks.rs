@@ -1,0 +1,249 @@
+//! Peers that mean harm: each is bounded, is told to stop by the right code, and costs neither memory nor PHP threads.
+
+use std::time::Duration;
+
+use super::*;
+
+/// Sends `frames` again and again, `times` at most, until the connection is ended; after how many, and the last code.
+/// What waits in the server stays bounded all the while.
+#[track_caller]
+fn flood(site: &Site, mut frames: impl FnMut(u32) -> Vec<u8>, times: u32) -> (u32, u32) {
+    let (mut connection, mut received) = greet(site, &[]);
+    for time in 0..times {
+        say(&mut connection, &mut received, &frames(time));
+        let (inbox, in_flight) = connection.load();
+        assert!(inbox <= 64 * 1024 && in_flight <= 200, "{inbox} bytes, {in_flight} requests");
+        if let Some((_, code)) = received.goaways.last() {
+            assert_ne!(connection.disposition(), Disposition::Open);
+            return (time + 1, *code);
+        }
+    }
+    panic!("nobody has stopped it");
+}
+
+#[test]
+fn noise_ends_the_connection() {
+    let site = Site::default();
+    let frames: [(&str, Vec<u8>); 6] = [
+        ("PING", frame(PING, 0, 0, &[0; 8])),
+        ("SETTINGS", frame(SETTINGS, 0, 0, b"")),
+        ("WINDOW_UPDATE", window_update(0, 1)),
+        ("PRIORITY", frame(2, 0, 1, &[0, 0, 0, 0, 1])),
+        ("an unknown frame", frame(99, 0, 0, b"")),
+        ("PING that acknowledges nothing", frame(PING, ACK, 0, &[0; 8])),
+    ];
+    for (name, frame) in frames {
+        let (times, code) = flood(&site, |_| frame.repeat(10), 200);
+        assert_eq!(code, ENHANCE_YOUR_CALM, "{name}");
+        assert!((90..=110).contains(&times), "{name}: {times}");
+    }
+}
+
+#[test]
+fn noise_at_a_modest_rate_passes() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[]);
+    say(&mut connection, &mut received, &get(1, "/wait.php"));
+    for _ in 0..50 {
+        say(&mut connection, &mut received, &frame(PING, 0, 0, &[7; 8]).repeat(900));
+        connection.pass(Duration::from_secs(1));
+    }
+    received.feed(&connection.take_output());
+    assert_eq!((received.goaways.len(), received.acks.len()), (0, 50 * 900 + 1));
+}
+
+#[test]
+fn empty_data_ends_the_connection() {
+    let site = Site::default();
+    let frames = |time| match time {
+        0 => head(1, 0, "POST", "/vars.php", &[]),
+        _ => data(1, 0, b""),
+    };
+    let (times, code) = flood(&site, frames, 1000);
+    assert!(code == ENHANCE_YOUR_CALM && times < 200, "{times}, {code}");
+}
+
+#[test]
+fn a_head_without_end_ends_the_connection() {
+    let site = Site::default();
+    let frames = |time| match time {
+        0 => frame(HEADERS, 0, 1, &hpack::encode(&[(":method", "GET")])),
+        _ => frame(CONTINUATION, 0, 1, &hpack::encode(&[("x", "y")])),
+    };
+    let (times, code) = flood(&site, frames, 1000);
+    assert!(code == ENHANCE_YOUR_CALM && times < 20, "{times}, {code}");
+}
+
+#[test]
+fn a_head_that_stops_in_the_middle_ends_the_connection_in_time() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[]);
+    // An answer that goes on keeps the connection busy.
+    say(&mut connection, &mut received, &get(1, "/wait.php"));
+    say(&mut connection, &mut received, &frame(HEADERS, 0, 3, &hpack::encode(&[(":method", "GET")])));
+    connection.pass(site.options.head_timeout);
+    received.feed(&connection.take_output());
+    assert_eq!(received.goaways.last(), Some(&(1, ENHANCE_YOUR_CALM)));
+}
+
+#[test]
+fn settings_that_are_not_acknowledged_end_the_connection() {
+    let site = Site::default();
+    let mut connection = site.connect();
+    connection.receive(&[PREFACE, &frame(SETTINGS, 0, 0, b"")].concat());
+    connection.pass(site.options.head_timeout);
+    let mut received = Received::default();
+    received.feed(&connection.take_output());
+    assert_eq!((received.goaways, connection.disposition()), (vec![(0, SETTINGS_TIMEOUT)], Disposition::Linger));
+}
+
+#[test]
+fn rapid_reset_is_bounded_and_frees_php_only_when_php_is_done() {
+    let site = Site { http2: Arc::new(Http2Options { streams_max: 10, ..Http2Options::default() }), ..Site::default() };
+    let (mut connection, mut received) = greet(&site, &[]);
+    let mut refused = 0;
+    let mut stream = 1;
+    // In pieces, so that every request is accepted before it is reset.
+    while received.goaways.is_empty() {
+        say(&mut connection, &mut received, &get(stream, "/wait.php"));
+        refused += u32::from(received.answers.get(&stream).is_some_and(|answer| answer.reset == Some(REFUSED_STREAM)));
+        say(&mut connection, &mut received, &reset(stream));
+        assert!(connection.load().1 <= 20, "twice as many as may be under way");
+        stream += 2;
+        assert!(stream < 2000, "nobody has stopped it");
+    }
+    assert_eq!(received.goaways.last().unwrap().1, ENHANCE_YOUR_CALM);
+    assert!(refused > 0, "there were as many as there may be");
+    // Those that run hear of it, and only their end counts.
+    connection.with_waiting(|waiting| {
+        assert_eq!(waiting.iter().filter(|responder| responder.is_aborted()).count(), 20);
+        waiting.clear();
+    });
+    assert_eq!(connection.load().1, 0);
+}
+
+#[test]
+fn resets_before_anybody_has_looked_are_bounded_too() {
+    let site = Site::default();
+    let frames = |time: u32| {
+        (0..50)
+            .flat_map(|n| [get(1 + 2 * (time * 50 + n), "/wait.php"), reset(1 + 2 * (time * 50 + n))].concat())
+            .collect()
+    };
+    let (times, code) = flood(&site, frames, 10);
+    assert_eq!((times, code), (1, ENHANCE_YOUR_CALM));
+}
+
+#[test]
+fn who_resets_and_lets_end_in_turn_may_go_on() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[]);
+    for n in 0..1000 {
+        let (first, second) = (1 + 4 * n, 3 + 4 * n);
+        say(&mut connection, &mut received, &[get(first, "/a.txt"), get(second, "/wait.php")].concat());
+        say(&mut connection, &mut received, &reset(second));
+        connection.with_waiting(|waiting| waiting.clear());
+    }
+    assert_eq!(received.goaways, []);
+}
+
+#[test]
+fn errors_that_we_are_made_to_commit_are_bounded() {
+    let site = Site::default();
+    // A stream that we must reset, again and again ("MadeYouReset").
+    let overflow = |stream| [get(stream, "/wait.php"), window_update(stream, u32::MAX >> 1)].concat();
+    let too_long = |stream| {
+        let fields = [("content-length", "1")];
+        [head(stream, 0, "POST", "/vars.php", &fields), data(stream, 0, b"22")].concat()
+    };
+    let (times, code) = flood(&site, |time| overflow(1 + 2 * time), 1000);
+    assert!(code == ENHANCE_YOUR_CALM && times <= 301, "{times}, {code}");
+    let (times, code) = flood(&site, |time| too_long(1 + 2 * time), 1000);
+    assert!(code == ENHANCE_YOUR_CALM && times <= 301, "{times}, {code}");
+}
+
+#[test]
+fn a_bomb_of_references_is_refused_by_its_size() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[]);
+    // One field of 4000 bytes in the dynamic table, then a byte for each reference to it.
+    let mut block = hpack::encode(&[(":method", "GET"), (":scheme", "http"), (":path", "/a.txt"), (":authority", "a")]);
+    block.extend([0x40, 1, b'x']);
+    hpack::integer(4000, 7, 0, &mut block);
+    block.extend([b'y'; 4000]);
+    block.extend([0x80 | 62; 12_000]);
+    assert!(block.len() > 16_000);
+    for stream in (1..200).step_by(2) {
+        let mut frames = frame(HEADERS, END_STREAM, stream, &block[..16_000]);
+        frames.extend(frame(CONTINUATION, END_HEADERS, stream, &block[16_000..]));
+        say(&mut connection, &mut received, &frames);
+        if !received.goaways.is_empty() {
+            break;
+        }
+        assert_eq!(received.answers[&stream].status(), 431);
+    }
+}
+
+#[test]
+fn who_takes_nothing_of_a_response_loses_it() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[(4, 0)]);
+    say(&mut connection, &mut received, &[get(1, "/a.txt"), get(3, "/large.php"), get(5, "/wait.php")].concat());
+    assert_eq!(connection.load().1, 1, "PHP does not wait for a window");
+    for _ in 0..5 {
+        // Something else goes on meanwhile.
+        connection.pass(site.options.write_pace.timeout / 5);
+        say(&mut connection, &mut received, &frame(PING, 0, 0, &[0; 8]));
+    }
+    for id in [1, 3] {
+        assert_eq!((received.answers[&id].is_complete, received.answers[&id].reset), (false, Some(INTERNAL_ERROR)));
+    }
+    assert!(!received.answers.contains_key(&5) && received.goaways.is_empty());
+}
+
+#[test]
+fn who_takes_a_response_by_the_byte_loses_it() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[(4, 0)]);
+    say(&mut connection, &mut received, &get(1, "/large.php"));
+    let mut seconds = 0;
+    while received.answers[&1].reset.is_none() {
+        connection.pass(Duration::from_secs(1));
+        say(&mut connection, &mut received, &window_update(1, 100));
+        seconds += 1;
+        assert!(seconds < 120);
+    }
+    assert!(seconds > 20, "{seconds}");
+}
+
+#[test]
+fn an_upload_that_pauses_is_given_up_and_the_others_are_not() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[]);
+    let post = |stream| head(stream, 0, "POST", "/vars.php", &[]);
+    say(&mut connection, &mut received, &[post(1), post(3)].concat());
+    for _ in 0..10 {
+        connection.pass(site.options.content_pace.timeout / 10);
+        say(&mut connection, &mut received, &data(3, 0, &[b'x'; 3000]));
+    }
+    assert_eq!((received.answers[&1].status(), received.answers[&1].reset), (408, Some(NO_ERROR)));
+    say(&mut connection, &mut received, &data(3, END_STREAM, b""));
+    assert_eq!(received.answers[&3].text(), "HTTP/2.0|a|-|-|30000");
+}
+
+#[test]
+fn who_reads_nothing_is_not_answered_without_end() {
+    let site = Site::default();
+    let (mut connection, _) = greet(&site, &[(4, u32::MAX >> 1)]);
+    connection.receive(&window_update(0, 1 << 30));
+    connection.takes = Some(0);
+    let mut stream = 1;
+    while connection.wants_input() {
+        connection.receive(&[get(stream, "/large.php"), frame(PING, 0, 0, &[0; 8])].concat());
+        assert!(connection.unsent() <= 256 * 1024 && connection.load().1 <= 200);
+        stream += 2;
+    }
+    assert!(stream < 200);
+    connection.pass(site.options.write_pace.timeout);
+    assert_eq!(connection.disposition(), Disposition::Cut);
+}

@@ -1,0 +1,556 @@
+//! The supervisor and the processes that serve: what a crash costs, and that signals mean all of them.
+
+#![cfg(feature = "php")]
+
+mod support;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use support::{Builder, Connection, Server, TemporaryDirectory, ask_at, site, wait_for, wait_for_text, wait_until};
+
+/// The first signal meets the standard library's handler, which takes itself away and lets it pass.
+const CRASH: &str = "<?php while (true) { posix_kill(getmypid(), 11); }";
+const PID: &str = "<?php echo getmypid();";
+/// Says in which process it runs, and then waits until the file `go` exists.
+const WAITING: &str = r#"<?php
+echo 'running in ', getmypid(), ';';
+flush();
+for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
+echo 'done';
+"#;
+
+/// A site with the scripts above.
+fn scripts() -> TemporaryDirectory {
+    site(&[("crash.php", CRASH), ("pid.php", PID), ("wait.php", WAITING), ("file.txt", "file")])
+}
+
+fn supervised(root: &Path, processes: usize) -> Builder {
+    Server::builder(root).workers(2).server(&format!("processes = {processes}"))
+}
+
+/// Starts a server and waits for all of its processes, which are returned.
+#[track_caller]
+fn start(builder: Builder, processes: usize) -> (Server, Vec<u32>) {
+    let server = builder.start();
+    let pids = wait_for_processes(&server, processes);
+    (server, pids)
+}
+
+/// Waits until so many processes have said that they serve, and returns them.
+#[track_caller]
+fn wait_for_processes(server: &Server, count: usize) -> Vec<u32> {
+    let pid = |line: &str| line.strip_suffix(" serves")?.rsplit(' ').next()?.parse().ok();
+    let serving = || server.log().lines().filter_map(pid).collect::<Vec<_>>();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while serving().len() < count {
+        assert!(Instant::now() < deadline, "no {count} processes have ever served:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    serving()
+}
+
+/// The fields of `/proc/PID/stat` after the program's name: the state, the parent and so on.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())
+}
+
+fn is_running(pid: u32) -> bool {
+    stat(pid).is_some_and(|fields| fields[0] != "Z")
+}
+
+#[track_caller]
+fn kill(signal: &str, pid: u32) {
+    let status = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().expect("kill");
+    assert!(status.success(), "kill -{signal} {pid}");
+}
+
+/// A stopped process accepts nothing; it must have come to rest before anybody relies on that.
+#[track_caller]
+fn stop(pid: u32) {
+    kill("STOP", pid);
+    wait_until(|| stat(pid).is_some_and(|fields| fields[0] == "T"), "the process does not stop");
+}
+
+#[track_caller]
+fn send(address: SocketAddr, target: &str) -> Connection {
+    let mut connection = Connection::open(address).expect("a connection");
+    connection.write(format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).expect("sent");
+    connection
+}
+
+/// What a process answers that dies of the request. The connection may be reset.
+fn last_words(mut connection: Connection) -> Vec<u8> {
+    connection.read_to_end().unwrap_or_default()
+}
+
+#[track_caller]
+fn pid_at(address: SocketAddr) -> u32 {
+    let answer = support::answer(send(address, "/pid.php"));
+    answer.rsplit("\r\n").next().and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("{answer:?}"))
+}
+
+/// A request that PHP is at work for, and the process that it is in.
+#[track_caller]
+fn busy(address: SocketAddr) -> (Connection, u32) {
+    let mut connection = send(address, "/wait.php");
+    connection.read_until("running in ").expect("a running script");
+    let pid = connection.read_until(";").expect("a number");
+    (connection, String::from_utf8_lossy(&pid).trim_end_matches(';').parse().expect("a number"))
+}
+
+#[test]
+fn a_crash_costs_the_requests_of_its_process_and_nothing_else() {
+    for processes in [1, 2] {
+        let root = scripts();
+        let (server, first) = start(supervised(root.path(), processes), processes);
+        let address = server.address();
+        // The crash is to happen in another process than the long request.
+        let long = (processes > 1).then(|| busy(address));
+        long.iter().for_each(|(_, pid)| stop(*pid));
+        assert_eq!(last_words(send(address, "/crash.php?why=test")), b"");
+        long.iter().for_each(|(_, pid)| kill("CONT", *pid));
+        assert!(pid_at(address) > 0);
+        let replacement = wait_for_processes(&server, processes + 1)[processes];
+        let victim = first.iter().find(|pid| !is_running(**pid)).expect("a process has died");
+        let script = root.path().join("crash.php");
+        server.wait_for_log(&format!(
+            "ERROR process {victim} died of SIGSEGV while serving GET /crash.php?why=test ({}); another takes its place\n",
+            script.display()
+        ));
+        if let Some((mut connection, pid)) = long {
+            assert!(pid != *victim && is_running(pid));
+            fs::write(root.path().join("go"), "").expect("a written file");
+            connection.read_until("done").expect("a request that nothing has disturbed");
+        } else {
+            assert_eq!(pid_at(address), replacement);
+        }
+        // Nobody is left over from it.
+        assert!(stat(*victim).is_none(), "a zombie");
+        let (status, log) = server.stop();
+        assert!(status.success(), "{log}");
+    }
+}
+
+/// Connections that no process has taken yet are the next one's, those among them that have sent their request.
+#[test]
+fn what_waits_in_the_queue_is_not_lost_with_a_process() {
+    let root = scripts();
+    for loops in [1, 2] {
+        let (server, first) = start(supervised(root.path(), 1).server(&format!("event_loops = {loops}")), 1);
+        stop(first[0]);
+        let waiting: Vec<_> = (0..20).map(|_| send(server.address(), "/pid.php")).collect();
+        kill("KILL", first[0]);
+        let replacement = wait_for_processes(&server, 2)[1].to_string();
+        for connection in waiting {
+            assert!(support::answer(connection).ends_with(&replacement), "another answer");
+        }
+        server.wait_for_log(&format!("process {} died of SIGKILL; another takes its place", first[0]));
+    }
+}
+
+/// The supervisor has no PHP and no threads. It holds the sockets; the others are its children.
+#[test]
+fn the_supervisor_only_supervises() {
+    let root = scripts();
+    let (server, pids) = start(supervised(root.path(), 2), 2);
+    let tasks = |pid: u32| fs::read_dir(format!("/proc/{pid}/task")).expect("threads").count();
+    assert_eq!(tasks(server.pid()), 1);
+    assert!(pids.iter().all(|pid| tasks(*pid) > 1 && stat(*pid).expect("a process")[1] == server.pid().to_string()));
+    assert_eq!(server.log().matches("listening on").count(), 1, "one speaks for all: {}", server.log());
+}
+
+/// A server whose processes fail from now on while they start: the directory of their log is gone.
+fn fail_from_now_on(processes: usize) -> (TemporaryDirectory, TemporaryDirectory, Server, Vec<u32>) {
+    let (root, logs) = (scripts(), TemporaryDirectory::new("processes"));
+    let directory = logs.path().join("logs");
+    fs::create_dir(&directory).expect("a directory");
+    let path = directory.join("access.log");
+    let section = format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", path.display());
+    let (server, pids) = start(supervised(root.path(), processes).sections(&section), processes);
+    fs::rename(&directory, logs.path().join("away")).expect("a directory that can be moved");
+    (root, logs, server, pids)
+}
+
+#[test]
+fn a_process_that_does_not_start_again_is_tried_less_and_less_often() {
+    let (_root, logs, server, pids) = fail_from_now_on(1);
+    kill("KILL", pids[0]);
+    for wait in ["", " in 100ms", " in 200ms", " in 400ms"] {
+        server.wait_for_log(&format!("another takes its place{wait}\n"));
+    }
+    assert!(server.log().contains("ephpm: access_log.path: cannot open it"), "{}", server.log());
+    fs::rename(logs.path().join("away"), logs.path().join("logs")).expect("a directory that can be moved");
+    let replacement = wait_for_processes(&server, 2)[1];
+    assert_eq!(pid_at(server.address()), replacement);
+}
+
+#[test]
+fn a_loop_of_crashes_can_be_stopped() {
+    let (_root, _logs, server, pids) = fail_from_now_on(2);
+    pids.iter().for_each(|pid| kill("KILL", *pid));
+    server.wait_for_log("another takes its place in 400ms");
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn a_server_that_cannot_start_says_so_once() {
+    let root = scripts();
+    let section = "[access_log]\nformat = \"json\"\npath = \"none/access.log\"\n";
+    for (section, said, code) in
+        [(section, "access_log.path: cannot open it", 1), ("[nothing]\n", "unknown section", 78)]
+    {
+        let toml = supervised(root.path(), 3).sections(section).toml(support::free_address());
+        let config = root.write("ephpm.toml", toml);
+        let output = Command::new(env!("CARGO_BIN_EXE_ephpm")).arg(config).output().expect("it starts");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), log.matches(said).count()), (Some(code), 1), "{log}");
+    }
+}
+
+/// While it starts, the one signal ends all.
+#[test]
+fn a_server_that_has_not_started_stops_at_once() {
+    let root = scripts();
+    let directory = TemporaryDirectory::new("processes");
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    // Nobody reads it, and a process waits for that.
+    let section = format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", pipe.display());
+    let server = supervised(root.path(), 2).sections(&section).start();
+    let (status, log) = server.stop();
+    assert!(status.success() && !log.contains("serves"), "{log}");
+}
+
+/// Two requests under way, each in a process of its own.
+#[track_caller]
+fn busy_in_both(server: &Server) -> [(Connection, u32); 2] {
+    let first = busy(server.address());
+    stop(first.1);
+    let second = busy(server.address());
+    kill("CONT", first.1);
+    assert_ne!(first.1, second.1);
+    [first, second]
+}
+
+/// Whole groups are signalled by terminals and by systemd: a process hears of it twice then.
+#[test]
+fn all_processes_drain() {
+    for (signal, to_all) in [("TERM", false), ("QUIT", false), ("INT", true), ("TERM", true)] {
+        let root = scripts();
+        let (server, pids) = start(supervised(root.path(), 2), 2);
+        let address = server.address();
+        let both = busy_in_both(&server);
+        if to_all {
+            pids.iter().for_each(|pid| kill(signal, *pid));
+        }
+        server.signal(signal);
+        server.wait_for_log("stopping: requests under way");
+        wait_until(|| Connection::open(address).is_err(), "somebody still listens");
+        fs::write(root.path().join("go"), "").expect("a written file");
+        for (mut connection, _) in both {
+            connection.read_until("done").expect("what was under way");
+        }
+        let (status, log) = server.wait();
+        assert!(status.success() && !log.contains("takes its place"), "{log}");
+        assert!(pids.iter().all(|pid| stat(*pid).is_none()), "{log}");
+    }
+}
+
+#[test]
+fn a_second_signal_waits_for_no_process() {
+    let root = scripts();
+    let (server, _) = start(supervised(root.path(), 2).server("drain_timeout = \"600s\""), 2);
+    let both = busy_in_both(&server);
+    server.signal("TERM");
+    server.wait_for_log("stopping: requests under way");
+    server.signal("TERM");
+    let (status, log) = server.wait();
+    assert!(status.success(), "{log}");
+    drop(both);
+}
+
+/// One that is asked itself to end drains, and has a successor.
+#[test]
+fn one_process_can_be_exchanged() {
+    let root = scripts();
+    let (server, first) = start(supervised(root.path(), 1), 1);
+    let (mut connection, _) = busy(server.address());
+    kill("TERM", first[0]);
+    fs::write(root.path().join("go"), "").expect("a written file");
+    connection.read_until("done").expect("what was under way");
+    let replacement = wait_for_processes(&server, 2)[1];
+    assert_eq!(pid_at(server.address()), replacement);
+    assert!(server.log().contains("ended with exit code 0; another takes its place\n"), "{}", server.log());
+}
+
+#[test]
+fn nobody_survives_a_supervisor_that_is_killed() {
+    let root = scripts();
+    let (server, pids) = start(supervised(root.path(), 2), 2);
+    let address = server.address();
+    let [first, second] = busy_in_both(&server);
+    server.signal("KILL");
+    // They listen no longer, so that another server can, and end what they have begun.
+    wait_until(|| Connection::open(address).is_err(), "somebody still listens");
+    fs::write(root.path().join("go"), "").expect("a written file");
+    for (mut connection, _) in [first, second] {
+        connection.read_until("done").expect("what was under way");
+    }
+    wait_until(|| !pids.iter().any(|pid| is_running(*pid)), "an orphan");
+}
+
+#[test]
+fn sighup_reaches_all_processes_and_is_reported_once() {
+    let (root, other) = (scripts(), site(&[("file.txt", "other file")]));
+    let (server, pids) = start(supervised(root.path(), 2), 2);
+    server.configure(&supervised(other.path(), 2).server("worker = 3"));
+    server.signal("HUP");
+    server.wait_for_log("the configuration stays as it is");
+    server.configure(&supervised(other.path(), 3));
+    server.signal("HUP");
+    server.wait_for_log("the configuration has been read again");
+    for pid in &pids {
+        stop(*pid);
+        assert_eq!(server.client().get("/file.txt").expect(200).text(), "other file");
+        kill("CONT", *pid);
+    }
+    let log = server.log();
+    for said in ["stays as it is", "has been read again", "server.processes has changed, which takes a restart"] {
+        assert_eq!(log.matches(said).count(), 1, "{log}");
+    }
+    // Whoever comes later has it, too.
+    kill("KILL", pids[0]);
+    let replacement = wait_for_processes(&server, 3)[2];
+    stop(pids[1]);
+    assert_eq!(server.client().get("/file.txt").expect(200).text(), "other file");
+    kill("CONT", pids[1]);
+    assert!(is_running(replacement));
+}
+
+#[test]
+fn all_processes_write_whole_lines_to_one_access_log() {
+    let root = scripts();
+    let logs = TemporaryDirectory::new("processes");
+    let (path, old) = (logs.path().join("access.log"), logs.path().join("access.log.1"));
+    let section = format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", path.display());
+    let (server, pids) = start(supervised(root.path(), 2).sections(&section), 2);
+    let address = server.address();
+    let ask_both = || {
+        for pid in &pids {
+            stop(*pid);
+            (0..50).for_each(|_| assert!(support::answer(send(address, "/file.txt")).ends_with("file")));
+            kill("CONT", *pid);
+        }
+    };
+    let whole = |text: &str| text.lines().filter(|line| line.starts_with("{\"time\"") && line.ends_with('}')).count();
+    ask_both();
+    wait_for_text(&path, |text| text.lines().count() == 100);
+    fs::rename(&path, &old).expect("a file that can be moved");
+    server.signal("USR1");
+    wait_for(&path);
+    // A process that has not opened it yet writes to the old one.
+    ask_both();
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    let [old, new] = [old, path].map(|path| fs::read_to_string(path).expect("a log"));
+    assert_eq!((old.lines().count() + new.lines().count(), whole(&old) + whole(&new)), (200, 200));
+    assert!(whole(&new) >= 50, "{new}");
+}
+
+/// While clients ask without a pause one tree takes over from another, and each of them is answered.
+#[test]
+fn a_new_tree_takes_over_without_refusing_anybody() {
+    for (before, after) in [(2, 2), (1, 0), (0, 2)] {
+        let root = scripts();
+        let builder = supervised(root.path(), before).server("event_loops = 2");
+        let server = builder.clone().start();
+        wait_for_processes(&server, before);
+        server.wait_for_log("listening on");
+        let address = server.address();
+        let (mut running, old) = busy(address);
+        let mut all_old = wait_for_processes(&server, before);
+        all_old.push(old);
+        server.configure(&supervised(root.path(), after));
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                let old = all_old.clone();
+                std::thread::spawn(move || {
+                    let deadline = Instant::now() + Duration::from_secs(60);
+                    let mut answered = 0;
+                    while answered < 30 {
+                        assert!(Instant::now() < deadline, "nobody took over");
+                        answered += u32::from(!old.contains(&pid_at(address)));
+                    }
+                })
+            })
+            .collect();
+        server.signal("USR2");
+        clients.into_iter().for_each(|client| client.join().expect("no request failed"));
+        fs::write(root.path().join("go"), "").expect("a written file");
+        running.read_until("done").expect("what was under way");
+        let successor = successor_of(&server);
+        let (status, log) = server.wait();
+        assert!(status.success() && is_running(successor), "{log}");
+        assert!(!all_old.iter().any(|pid| is_running(*pid)), "{log}");
+        kill("TERM", successor);
+        wait_until(|| !is_running(successor) && Connection::open(address).is_err(), "the successor does not stop");
+    }
+}
+
+/// The process that a server has started from its own program.
+#[track_caller]
+fn successor_of(server: &Server) -> u32 {
+    let log = server.log();
+    let line = log.lines().rfind(|line| line.contains("is starting from")).expect("a line about it");
+    line.split("process ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a number").parse().expect("a number")
+}
+
+#[test]
+fn a_tree_whose_successor_does_not_start_goes_on() {
+    let root = scripts();
+    let builder = supervised(root.path(), 2);
+    let (server, pids) = start(builder.clone(), 2);
+    server.configure(&builder.clone().server("worker = 1"));
+    server.signal("USR2");
+    server.wait_for_log("the new process did not start: exit status: 78");
+    // One that fails in the processes that it starts.
+    let section = "[access_log]\nformat = \"json\"\npath = \"none/access.log\"\n";
+    server.configure(&builder.clone().sections(section));
+    server.signal("USR2");
+    server.wait_for_log("the new process did not start: exit status: 1");
+    assert!(pids.contains(&pid_at(server.address())));
+    // One that is killed, or hangs, is in nobody's way.
+    let directory = TemporaryDirectory::new("processes");
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    server.configure(&builder.sections(&format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", pipe.display())));
+    server.signal("USR2");
+    wait_until(|| server.log().matches("is starting from").count() == 3, "no successor");
+    server.signal("USR2");
+    server.wait_for_log("is starting already");
+    let successor = successor_of(&server);
+    assert!(pids.contains(&pid_at(server.address())) && is_running(successor));
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    wait_until(|| !is_running(successor), "the successor goes on");
+}
+
+#[test]
+fn systemd_is_told_when_all_serve_and_who_takes_over() {
+    let root = scripts();
+    let directory = TemporaryDirectory::new("systemd");
+    let path = directory.path().join("notify");
+    let notified = UnixDatagram::bind(&path).expect("a socket");
+    notified.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    let told = || {
+        let mut bytes = [0; 256];
+        let len = notified.recv(&mut bytes).expect("a notification");
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
+    };
+    let builder = supervised(root.path(), 2)
+        .listen("listen = \"systemd:web\"")
+        .pass_socket("web")
+        .environment("NOTIFY_SOCKET", path.to_str().expect("UTF-8"));
+    let server = builder.start();
+    assert_eq!(told(), "READY=1");
+    let pids = wait_for_processes(&server, 2);
+    kill("KILL", pids[0]);
+    wait_for_processes(&server, 3);
+    server.signal("USR2");
+    // That of a crash has told nothing.
+    assert_eq!(told(), "READY=1");
+    let successor = successor_of(&server);
+    assert_eq!(told(), format!("MAINPID={successor}"));
+    let address = server.address();
+    let (status, log) = server.wait();
+    assert!(status.success(), "{log}");
+    assert!(pid_at(address) > 0);
+    kill("TERM", successor);
+    assert_eq!(told(), "STOPPING=1");
+    wait_until(|| !is_running(successor), "the successor does not stop");
+}
+
+/// The internal listener is one for all, and so is a Unix socket, which only the supervisor may remove.
+#[test]
+fn monitors_and_unix_sockets_survive_a_crash() {
+    let root = scripts();
+    let directory = TemporaryDirectory::new("processes");
+    let [monitors, public] = ["internal.sock", "site.sock"].map(|name| directory.path().join(name));
+    let builder = supervised(root.path(), 2)
+        .listen(&format!("listen = [\"LISTEN\", \"unix:{}\"]", public.display()))
+        .sections(&format!("[internal]\nlisten = \"unix:{}\"\n", monitors.display()));
+    let (server, pids) = start(builder, 2);
+    let ready = || ask_at(&monitors, "GET /ready HTTP/1.0\r\n\r\n");
+    for (count, pid) in pids.iter().enumerate() {
+        kill("TERM", *pid);
+        wait_for_processes(&server, 3 + count);
+        assert!(ready().ends_with("\r\n\r\nready\n"), "{}", ready());
+        assert!(ask_at(&public, "GET /file.txt HTTP/1.0\r\n\r\n").ends_with("file"));
+    }
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+    assert!(!monitors.exists() && !public.exists());
+}
+
+/// A process that takes the place of another has no more rights than that.
+#[test]
+fn a_replacement_has_dropped_privileges_too() {
+    let uid = |pid: u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+        let line = status.lines().find(|line| line.starts_with("Uid:")).expect("a line").to_owned();
+        line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let are_root = uid(std::process::id())[0] == "0";
+    // The test's directory may lie below one that only root may enter.
+    let public = std::env::temp_dir().join(format!("ephpm-processes-{}", std::process::id()));
+    fs::create_dir_all(&public).expect("a directory");
+    fs::set_permissions(&public, fs::Permissions::from_mode(0o755)).expect("a directory of ours");
+    fs::write(public.join("file.txt"), "file").expect("a file");
+    let section = if are_root { "[process]\nuser = \"nobody\"\n" } else { "" };
+    let (server, first) = start(supervised(&public, 1).sections(section), 1);
+    kill("KILL", first[0]);
+    let replacement = wait_for_processes(&server, 2)[1];
+    assert_eq!(server.client().get("/file.txt").expect(200).text(), "file");
+    assert_eq!(uid(replacement), uid(server.pid()));
+    assert_ne!(uid(replacement)[0], "0");
+    server.stop();
+    fs::remove_dir_all(&public).expect("a directory");
+}
+
+/// The first process of a container is left the children of all others, and is sent no signal that it does not handle.
+/// Where that cannot be tried (it takes privileges), it is not.
+#[test]
+fn as_the_first_process_it_waits_for_orphans() {
+    let namespace = ["--pid", "--fork", "--kill-child"];
+    if !Command::new("unshare").args(namespace).arg("true").status().is_ok_and(|status| status.success()) {
+        return;
+    }
+    let script = "<?php echo isset($_GET['pid']) ? (posix_kill((int)$_GET['pid'], 0) ? 'there' : 'gone') \
+                  : exec('sleep 0.05 >/dev/null 2>&1 & echo $!');";
+    let root = site(&[("orphan.php", script)]);
+    let address = support::free_address();
+    let config = root.write("ephpm.toml", supervised(root.path(), 1).toml(address));
+    let program = env!("CARGO_BIN_EXE_ephpm");
+    let mut container = Command::new("unshare").args(namespace).arg(program).arg(config).spawn().expect("unshare");
+    wait_until(|| Connection::open(address).is_ok(), "nobody listens");
+    let ask = |query: &str| {
+        let answer = support::answer(send(address, &format!("/orphan.php{query}")));
+        answer.rsplit("\r\n").next().expect("content").to_owned()
+    };
+    let orphan = ask("");
+    assert!(orphan.parse::<u32>().is_ok(), "{orphan}");
+    // A zombie would be there for ever.
+    wait_until(|| ask(&format!("?pid={orphan}")) == "gone", "a zombie");
+    let children = format!("/proc/{0}/task/{0}/children", container.id());
+    let first = fs::read_to_string(children).expect("a process").trim().parse().expect("one child");
+    kill("TERM", first);
+    assert!(container.wait().expect("its end").success());
+}
