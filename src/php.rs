@@ -23,8 +23,10 @@ mod arrivals;
 mod attachment;
 mod command_line;
 mod crash_note;
+mod errands;
 mod gate;
 mod info;
+mod line;
 mod opcache;
 mod pool;
 mod recycling;
@@ -44,7 +46,9 @@ mod watchdog;
 
 pub use command_line::{NoCommandLine, run_command_line};
 pub use info::{Extension, Info};
-pub use pool::{Pool, PoolOptions, Stuck};
+pub use pool::{NamedPool, Pool, PoolOptions, Stuck};
 pub use runtime::{Php, PhpOptions, StartError};
-pub use scoreboard::{QueueStatus, RequestStatus, Scoreboard, Snapshot, ThreadState, ThreadStatus, Totals};
+pub use scoreboard::{
+    OpcacheStatus, PoolStatus, QueueStatus, RequestStatus, Scoreboard, Snapshot, ThreadState, ThreadStatus, Totals,
+};
 pub use slow::{SlowRequest, SlowSink};

@@ -15,4 +15,6 @@ pub mod php_ini;
 pub mod server;
 #[cfg(feature = "php")]
 mod slow_log;
+#[cfg(feature = "php")]
+mod status;
 pub mod version;

@@ -18,6 +18,7 @@ pub mod header_rules;
 pub mod internal_files;
 mod multipart;
 pub mod path;
+pub mod pools;
 pub mod range;
 pub mod router;
 pub mod server_vars;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ephpm::http::status::Status;
 use ephpm::program::cli::{self, Command};
-use ephpm::program::config::{Config, Endpoint, KEYS, Listen, Mode, Source, Unset};
+use ephpm::program::config::{Config, Endpoint, KEYS, Listen, Mode, Pool, Source, Unset};
 use ephpm::program::logger::Format;
 use ephpm::program::php_ini::php_ini;
 use ephpm::service::access_log;
@@ -81,6 +81,7 @@ fn defaults() {
     assert_eq!((server.processes, server.event_loops), (1, 1));
     assert_eq!(server.queue_max, 1024);
     assert_eq!(server.queue_timeout, Duration::from_secs(30));
+    assert_eq!(server.pools, []);
     assert_eq!(server.connections_max, 10_000);
     assert_eq!(server.head_bytes_max, 32 * 1024);
     assert_eq!(server.fields_max, 100);
@@ -119,6 +120,10 @@ fn defaults() {
     assert_eq!(config.logging.format, Format::Pretty);
 }
 
+fn pool((name, pattern, workers, queue_max): (&str, &str, usize, Option<usize>)) -> Pool {
+    Pool { name: name.to_owned(), pattern: pattern.to_owned(), workers, queue_max }
+}
+
 const EVERY_KEY: &str = r#"
 [server]
 listen = ["127.0.0.1:8080", ":80", "[::1]:81", "82", 83, "localhost:84", "[::]:0"]
@@ -128,6 +133,7 @@ workers = 3
 event_loops = 2
 queue_max = 7
 queue_timeout = "500ms"
+pools = [["reports", "/reports/", 2], ["export", "*/export.php", 1, 10]]
 connections_max = 11
 head_bytes_max = 65535
 fields_max = 13
@@ -213,6 +219,9 @@ fn every_key_can_be_set() {
     assert_eq!(server.content_memory_max, 0);
     assert_eq!(server.temp_dir, place.0);
     assert_eq!(server.queue_timeout, Duration::from_millis(500));
+    let pools = [("reports", "/reports/", 2, None), ("export", "*/export.php", 1, Some(10))].map(pool);
+    assert_eq!((server.php_threads(), server.php_requests_max()), (6, 6 + 7 + 7 + 10));
+    assert_eq!(server.pools, pools);
     assert_eq!(server.head_timeout, Duration::from_secs(5));
     assert_eq!(server.content_timeout, Duration::from_secs(5));
     assert_eq!(server.write_timeout, Duration::from_secs(120));
@@ -266,6 +275,7 @@ fn tables_and_rules_can_be_written_as_text() {
         ("EPHPM_SERVER_ERROR_PAGES", "404=/404.html, 410 = /404.html"),
         ("EPHPM_SERVER_INTERNAL_FILES", &format!("/x/={root}")),
         ("EPHPM_SERVER_SERVER_HEADER", "true"),
+        ("EPHPM_SERVER_POOLS", "reports /reports/ 2; export */export.php 1 10;"),
         ("EPHPM_HEADERS_SET", "/* Strict-Transport-Security: max-age=1; preload\n\n*.css X-A: b:c\n"),
         ("EPHPM_ACCESS_LOG_FORMAT", "combined"),
         ("EPHPM_ACCESS_LOG_PATH", "stdout"),
@@ -277,6 +287,8 @@ fn tables_and_rules_can_be_written_as_text() {
     assert_eq!((codes, config.server.error_pages[1].1.as_str()), (vec![404, 410], "/404.html"));
     assert_eq!(config.server.internal_files, [("/x/".to_owned(), place.0.clone())]);
     assert!(config.server.server_header);
+    let pools = [("reports", "/reports/", 2, None), ("export", "*/export.php", 1, Some(10))].map(pool);
+    assert_eq!(config.server.pools, pools);
     assert_eq!(config.server.trusted_proxies.len(), 2);
     let rules: Vec<_> = config.headers.set.iter().map(|rule| (&rule.pattern[..], &rule.value[..])).collect();
     assert_eq!(rules, [("/*", "max-age=1; preload"), ("*.css", "b:c")]);

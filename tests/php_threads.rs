@@ -256,7 +256,8 @@ fn what_a_thread_holds_is_known(php: &Php) {
     let pool = Pool::start(php, &pool_options(1)).unwrap();
     let fresh = pool.scoreboard().snapshot();
     assert_eq!((fresh.threads.len(), fresh.threads[0].request.is_none()), (1, true));
-    assert_eq!((fresh.queue.len, fresh.queue.capacity, fresh.queue.oldest_wait), (0, 1000, None));
+    let queue = &fresh.pools[0].queue;
+    assert_eq!((queue.len, queue.capacity, queue.oldest_wait), (0, 1000, None));
     assert!(submit(&pool, "/memory.php", format!("bytes={}", 8 * MIB)).answer().complete);
     let is_over = |now: &Snapshot| now.totals.requests == 1 && now.threads[0].state == ThreadState::Waiting;
     let snapshot = wait(&pool, "it is over", is_over);
@@ -269,8 +270,8 @@ fn what_a_thread_holds_is_known(php: &Php) {
     assert!(matches!(running.pull(), Pull::Head(..)), "the script runs");
     let waiting = submit(&pool, "/hello.php", "n=1");
     let snapshot = pool.scoreboard().snapshot();
-    assert_eq!((snapshot.threads[0].state, snapshot.queue.len), (ThreadState::Running, 1));
-    assert!(snapshot.queue.oldest_wait.is_some());
+    assert_eq!((snapshot.threads[0].state, snapshot.pools[0].queue.len), (ThreadState::Running, 1));
+    assert!(snapshot.pools[0].queue.oldest_wait.is_some());
     assert_eq!(pool.stop(AT_ONCE, LONG), Ok(()));
     drop(waiting);
 }

@@ -55,6 +55,7 @@ pub fn job(bytes: &[u8]) -> Job {
         error: None,
         peer: Peer { remote: address, local: address, secure: false },
         content: Content::Memory(Bytes::new()),
+        pool: 0,
         received_at: Duration::from_secs(1_795_430_000),
     }
 }

@@ -310,6 +310,54 @@ ephpm_restart ephpm_opcache_last_reason(void);
  */
 bool ephpm_opcache_restart(void);
 
+/** What OPcache says of itself (`opcache_get_status()`). */
+typedef struct ephpm_opcache_figures {
+	/** Bytes of its memory that hold scripts and what is shared besides. */
+	uint64_t memory_used;
+	/** Bytes that are free. */
+	uint64_t memory_free;
+	/** Bytes that hold what is no longer used, until it restarts. */
+	uint64_t memory_wasted;
+	/** Bytes of its buffer of interned strings that are used. */
+	uint64_t strings_used;
+	/** Bytes of it that are free. */
+	uint64_t strings_free;
+	/** How many strings those are. */
+	uint64_t strings;
+	/** Scripts that are cached. */
+	uint64_t scripts;
+	/** Names of scripts that are known, several of which may mean one. */
+	uint64_t keys;
+	/** How many there may be. */
+	uint64_t keys_max;
+	/** Scripts that were found. */
+	uint64_t hits;
+	/** Scripts that had to be compiled. */
+	uint64_t misses;
+	/** Restarts for want of memory. */
+	uint64_t restarts_out_of_memory;
+	/** Restarts for want of keys. */
+	uint64_t restarts_hash_overflow;
+	/** Restarts that were asked for. */
+	uint64_t restarts_reset;
+	/** It waits to restart. */
+	bool restart_pending;
+	/** It has no room for another script. */
+	bool is_full;
+} ephpm_opcache_figures;
+
+/**
+ * Writes OPcache's figures; false if there are none, since it does not share memory or `opcache_get_status()` is
+ * disabled. On an attached thread between requests, while no thread is in ephpm_opcache_restart().
+ */
+bool ephpm_opcache_ask(ephpm_opcache_figures *figures);
+
+/**
+ * Has OPcache want to restart, as `opcache_reset()` does, which ephpm_opcache_take_restart() then tells unless it wanted
+ * to already. On an attached thread between requests, while no thread is in ephpm_opcache_restart().
+ */
+void ephpm_opcache_reset(void);
+
 /** What was wrong when ephpm_startup() returned EPHPM_STARTUP_OPCACHE_FAILED, or NULL. */
 const char *ephpm_opcache_problem(void);
 

@@ -59,6 +59,24 @@ fn structs_are_laid_out_as_in_c() {
             flags: *mut std::ffi::c_void, frames: *mut std::ffi::c_void,
         }
         ephpm_memory { peak: usize, held: usize }
+        ephpm_opcache_figures {
+            memory_used: u64,
+            memory_free: u64,
+            memory_wasted: u64,
+            strings_used: u64,
+            strings_free: u64,
+            strings: u64,
+            scripts: u64,
+            keys: u64,
+            keys_max: u64,
+            hits: u64,
+            misses: u64,
+            restarts_out_of_memory: u64,
+            restarts_hash_overflow: u64,
+            restarts_reset: u64,
+            restart_pending: bool,
+            is_full: bool,
+        }
         ephpm_info {
             version: Text, zend_version: Text, version_id: u32, zts: bool, debug: bool, opcache: bool,
             force_restart_timeout: i64,

@@ -10,7 +10,8 @@
 //! be, be it itself since it is about to sleep or another since it has come up, and then looks for items. Between the
 //! two steps of each is a full fence, so that at least one sees what the other has done.
 
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{self, Thread};
 
@@ -28,6 +29,8 @@ pub struct Queue<T> {
     order: RwLock<()>,
     capacity: usize,
     closed: AtomicBool,
+    /// How often all were roused.
+    roused: AtomicU64,
     dormitory: Mutex<Dormitory>,
     /// Whether a producer should call someone, to be read without the lock.
     may_call: AtomicBool,
@@ -53,12 +56,26 @@ struct Sleeper {
 #[derive(Debug)]
 pub struct Consumer {
     sleeper: Arc<Sleeper>,
+    /// The last call of [`Queue::rouse`] that it has heard.
+    heard: Cell<u64>,
+}
+
+/// What a consumer gets.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Popped<T> {
+    /// The oldest item.
+    Item(T),
+    /// Nothing: all were roused since it asked last, be it once or more often.
+    Roused,
+    /// Nothing, ever again.
+    Closed,
 }
 
 impl Consumer {
     /// A place for the calling thread.
     pub fn new() -> Self {
-        Self { sleeper: Arc::new(Sleeper { thread: thread::current(), called: AtomicBool::new(false) }) }
+        let sleeper = Arc::new(Sleeper { thread: thread::current(), called: AtomicBool::new(false) });
+        Self { sleeper, heard: Cell::new(0) }
     }
 }
 
@@ -76,6 +93,7 @@ impl<T> Queue<T> {
             order: RwLock::new(()),
             capacity,
             closed: AtomicBool::new(false),
+            roused: AtomicU64::new(0),
             dormitory: Mutex::default(),
             may_call: AtomicBool::new(false),
         }
@@ -124,28 +142,49 @@ impl<T> Queue<T> {
 
     /// Takes the oldest item, and sleeps while there is none. `None` once the queue is closed, items or not.
     pub fn pop(&self, consumer: &Consumer) -> Option<T> {
+        loop {
+            match self.pop_or_rouse(consumer) {
+                Popped::Item(item) => return Some(item),
+                Popped::Roused => {}
+                Popped::Closed => return None,
+            }
+        }
+    }
+
+    /// The same, for those who have more to do than to take items.
+    pub fn pop_or_rouse(&self, consumer: &Consumer) -> Popped<T> {
         let mut called = false;
         loop {
             if self.is_closed() {
-                return None;
+                return Popped::Closed;
+            }
+            let roused = self.roused.load(Ordering::Acquire);
+            if consumer.heard.replace(roused) != roused {
+                // It may have been called for an item that it does not take now.
+                self.call_if_needed();
+                return Popped::Roused;
             }
             if let Some(item) = self.take() {
                 if called && !self.items.is_empty() {
                     self.call_if_needed();
                 }
-                return Some(item);
+                return Popped::Item(item);
             }
-            called = self.sleep(&consumer.sleeper);
+            called = self.sleep(consumer);
         }
+    }
+
+    /// Lets every consumer return from [`pop_or_rouse`](Self::pop_or_rouse) without an item, now or as soon as it comes there. What is done
+    /// before this is called is seen by those who return.
+    pub fn rouse(&self) {
+        self.roused.fetch_add(1, Ordering::SeqCst);
+        self.call_all();
     }
 
     /// Ends it: nothing more goes in or out, and all sleepers wake. Items that are left go with the queue.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        let mut dormitory = self.dormitory();
-        dormitory.sleepers.drain(..).for_each(|sleeper| sleeper.call());
-        self.publish(&dormitory);
+        self.call_all();
     }
 
     /// Whether it was closed.
@@ -180,15 +219,24 @@ impl<T> Queue<T> {
         }
     }
 
+    fn call_all(&self) {
+        fence(Ordering::SeqCst);
+        let mut dormitory = self.dormitory();
+        dormitory.sleepers.drain(..).for_each(|sleeper| sleeper.call());
+        self.publish(&dormitory);
+    }
+
     /// Returns when called, or at once if there is something to do after all; says whether it was called.
-    fn sleep(&self, sleeper: &Arc<Sleeper>) -> bool {
+    fn sleep(&self, consumer: &Consumer) -> bool {
+        let sleeper = &consumer.sleeper;
         {
             let mut dormitory = self.dormitory();
             dormitory.sleepers.push(Arc::clone(sleeper));
             self.publish(&dormitory);
         }
         fence(Ordering::SeqCst);
-        if (!self.items.is_empty() || self.is_closed()) && self.withdraw(sleeper) {
+        let is_roused = || self.roused.load(Ordering::Relaxed) != consumer.heard.get();
+        if (!self.items.is_empty() || self.is_closed() || is_roused()) && self.withdraw(sleeper) {
             return false;
         }
         // Asleep, or taken off the list meanwhile: then the call has come or is about to.
@@ -390,6 +438,44 @@ mod tests {
         queue.call_if_needed();
         queue.call_if_needed();
         assert_eq!(called(), [false, true, true]);
+    }
+
+    #[test]
+    fn everyone_is_roused_once_asleep_or_not() {
+        let queue = Queue::new(4);
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                let (queue, sender) = (&queue, sender.clone());
+                scope.spawn(move || {
+                    let consumer = Consumer::new();
+                    loop {
+                        match queue.pop_or_rouse(&consumer) {
+                            Popped::Closed => return,
+                            popped => sender.send(popped).unwrap(),
+                        }
+                    }
+                });
+            }
+            for _ in 0..if cfg!(miri) { 3 } else { 1000 } {
+                wait_for_sleepers(&queue, 3);
+                queue.rouse();
+                assert!(receiver.iter().take(3).all(|popped| popped == Popped::Roused));
+            }
+            queue.push(7).unwrap();
+            assert_eq!(receiver.recv().unwrap(), Popped::Item(7));
+            queue.close();
+        });
+        let queue = Queue::new(4);
+        let consumer = Consumer::new();
+        queue.push(1).unwrap();
+        queue.rouse();
+        queue.rouse();
+        assert_eq!(queue.pop_or_rouse(&consumer), Popped::Roused, "before it would have slept");
+        assert_eq!(queue.pop_or_rouse(&consumer), Popped::Item(1));
+        queue.push(2).unwrap();
+        queue.rouse();
+        assert_eq!(queue.pop(&consumer), Some(2), "nobody who only takes items hears of it");
     }
 
     /// With a queue of one place and more consumers than work, threads sleep and wake at every item: a lost wake-up

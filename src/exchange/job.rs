@@ -18,6 +18,8 @@ pub struct Job {
     pub request: Request,
     /// The script that answers it.
     pub script: Script,
+    /// Which PHP threads it is for: 0 for those that serve everything, or the number of a named pool.
+    pub pool: usize,
     /// The error that the script is to explain, if it is for that (`REDIRECT_STATUS`).
     pub error: Option<Status>,
     /// The two ends of the connection.

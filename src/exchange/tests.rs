@@ -61,6 +61,7 @@ fn job(method: Method) -> Job {
         error: None,
         peer: Peer { remote: address, local: address, secure: false },
         content: Content::Memory(Bytes::new()),
+        pool: 0,
         received_at: Duration::ZERO,
     }
 }

@@ -8,7 +8,7 @@ mod accept;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -176,6 +176,8 @@ pub struct EventLoop {
     shared: Arc<Shared>,
     remote: Remote,
     turns: Arc<Turns>,
+    /// How many connections there are, for those who look on.
+    connections: Arc<AtomicUsize>,
     draining: bool,
 }
 
@@ -221,6 +223,7 @@ impl EventLoop {
             shared,
             remote,
             turns: Arc::default(),
+            connections: Arc::default(),
             draining: false,
         };
         for entrance in entrances {
@@ -237,6 +240,11 @@ impl EventLoop {
     /// What tells whether this loop moves.
     pub fn pulse(&self) -> LoopPulse {
         LoopPulse::new(Arc::clone(&self.remote.waker), Arc::clone(&self.turns))
+    }
+
+    /// How many connections this loop has, as of its last turn.
+    pub fn connections(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.connections)
     }
 
     /// Serves until told to stop.
@@ -259,6 +267,7 @@ impl EventLoop {
             for _ in 0..self.slots.round() {
                 self.turn();
             }
+            self.connections.store(self.slots.len(), Ordering::Relaxed);
             self.hand_over_log(|log, now| log.take(now));
         }
         self.abandon_connections();

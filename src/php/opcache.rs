@@ -3,15 +3,20 @@
 //! OPcache restarts when a script asks for it and when its memory or its table of files is full of what is no longer
 //! used. It throws away what other threads may be executing, so that the gate has to hold them.
 
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use php_sys::{ephpm_opcache_last_reason, ephpm_opcache_restart, ephpm_opcache_take_restart, ephpm_restart};
+use php_sys::{
+    ephpm_opcache_ask, ephpm_opcache_last_reason, ephpm_opcache_reset, ephpm_opcache_restart,
+    ephpm_opcache_take_restart, ephpm_restart,
+};
 
 use super::attachment::Attachment;
 use super::gate::{Gate, Host};
 use super::info::Info;
+use super::scoreboard::OpcacheStatus;
 use super::slot::Slot;
 
 /// OPcache, as the threads of a pool share it.
@@ -72,6 +77,43 @@ impl Opcache {
     /// an unknown state.
     pub(super) fn abandon(&self, seat: usize) {
         self.gate.abandon(seat);
+    }
+
+    /// Has OPcache want to restart, as a script does by `opcache_reset()`; between two requests.
+    pub(super) fn reset(&self, seat: usize, thread: &Attachment) {
+        self.enter(seat, thread);
+        // SAFETY: this thread is attached (`thread`) and between requests; nobody restarts OPcache while it is inside.
+        unsafe { ephpm_opcache_reset() };
+        self.leave(seat, thread);
+    }
+
+    /// What OPcache says of itself, if it does; between two requests.
+    pub(super) fn ask(&self, seat: usize, thread: &Attachment) -> Option<OpcacheStatus> {
+        self.enter(seat, thread);
+        let mut figures = MaybeUninit::uninit();
+        // SAFETY: this thread is attached (`thread`) and between requests; nobody restarts OPcache while it is inside.
+        let is_known = unsafe { ephpm_opcache_ask(figures.as_mut_ptr()) };
+        self.leave(seat, thread);
+        // SAFETY: it has written them, as it says.
+        let figures = is_known.then(|| unsafe { figures.assume_init() })?;
+        Some(OpcacheStatus {
+            memory_used_bytes: figures.memory_used,
+            memory_free_bytes: figures.memory_free,
+            memory_wasted_bytes: figures.memory_wasted,
+            strings_used_bytes: figures.strings_used,
+            strings_free_bytes: figures.strings_free,
+            strings: figures.strings,
+            scripts: figures.scripts,
+            keys: figures.keys,
+            keys_max: figures.keys_max,
+            hits: figures.hits,
+            misses: figures.misses,
+            restarts_out_of_memory: figures.restarts_out_of_memory,
+            restarts_hash_overflow: figures.restarts_hash_overflow,
+            restarts_reset: figures.restarts_reset,
+            restart_pending: figures.restart_pending,
+            is_full: figures.is_full,
+        })
     }
 
     /// How often OPcache has restarted.

@@ -1,4 +1,4 @@
-//! The threads that run scripts, fed by one queue.
+//! The threads that run scripts, fed by a queue, or by several where some of the threads are kept for some of the URLs.
 //!
 //! Their number is fixed. A thread's job never changes: it takes requests until the queue is closed. When a request
 //! leaves its part of PHP in an unknown state, or it has served as many as it may, the thread detaches and attaches
@@ -10,28 +10,27 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::alarm::Alarm;
-use super::arrivals::Arrivals;
 use super::attachment::Attachment;
 use super::crash_note::note;
+use super::errands::Errands;
 use super::info::Info;
+use super::line::Line;
 use super::opcache::Opcache;
-use super::recycling::Recycling;
+use super::recycling::{Life, Recycling};
 use super::request::RequestArena;
 use super::runtime::Php;
 use super::sapi::{self, Health};
-use super::scoreboard::{Counters, QueueStatus, Scoreboard, Snapshot, ThreadState, Told};
+use super::scoreboard::{Counters, OpcacheStatus, Scoreboard, Snapshot, ThreadState, Told};
 use super::seats::Seats;
 use super::slot::{Event, Slot, Watch};
 use super::slow::SlowSink;
 use super::watchdog::Watchdog;
 use crate::base::black_box::{BlackBox, Record};
 use crate::base::limits;
-use crate::base::queue::{Consumer, Queue, SPARE_PLACES};
+use crate::base::queue::{Consumer, Popped};
 use crate::exchange::{Dispatch, Responder};
 use crate::site::server_vars::ServerOptions;
 
-/// Between two searches of a full queue, which take some 50 µs at its default length.
-const PURGE_INTERVAL: Duration = Duration::from_millis(10);
 /// Between two interrupts of a thread at the end: its shutdown functions get so long.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -42,6 +41,9 @@ pub struct PoolOptions {
     pub threads: usize,
     /// How many requests may wait for a thread.
     pub queue_max: usize,
+    /// Threads besides those, each group for its own requests: [`Job::pool`](crate::exchange::Job::pool) is 1 for the
+    /// first. A libphp without thread safety has none.
+    pub named: Vec<NamedPool>,
     /// What `$_SERVER` says of the server.
     pub server: ServerOptions,
     /// The stack of a thread, in bytes. Only what is used takes memory. PHP's own limit
@@ -60,12 +62,27 @@ pub struct PoolOptions {
     pub black_box: Option<BlackBox>,
 }
 
+/// Some of the threads, with a queue of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPool {
+    /// What the status calls it.
+    pub name: String,
+    /// How many threads, at least 1.
+    pub threads: usize,
+    /// How many requests may wait for one of them.
+    pub queue_max: usize,
+}
+
+/// What the status calls the threads that serve what no named pool does.
+const DEFAULT_NAME: &str = "default";
+
 impl Default for PoolOptions {
     /// One thread, and no limits.
     fn default() -> Self {
         Self {
             threads: 1,
             queue_max: limits::QUEUE_MAX,
+            named: Vec::new(),
             server: ServerOptions::default(),
             stack_bytes: limits::THREAD_STACK,
             request_timeout: None,
@@ -90,17 +107,16 @@ pub struct Stuck(pub usize);
 
 #[derive(Debug)]
 struct Shared {
-    queue: Queue<Box<Responder>>,
-    arrivals: Arrivals,
+    /// The first is for what is not for one of the others.
+    lines: Vec<Line>,
     server: ServerOptions,
     stack_bytes: usize,
     seats: Seats,
     watch: Arc<Watch>,
     recycling: Recycling,
     opcache: Opcache,
+    errands: Errands,
     black_box: Option<BlackBox>,
-    /// When the full queue was last searched for requests that nobody waits for.
-    purged_at: Mutex<Option<Instant>>,
     threads: Mutex<Threads>,
     ended: Condvar,
 }
@@ -119,7 +135,7 @@ enum Leave {
     Closed,
     /// Its part of PHP is in an unknown state.
     Unhealthy,
-    /// It has served as many requests as it may.
+    /// It has served as many requests as it may, or all threads were asked to.
     Recycled,
     /// It was replaced.
     Lost,
@@ -139,19 +155,18 @@ impl Pool {
             slow: options.slow.clone(),
             counters: Counters::default(),
         });
-        let queue_max = options.queue_max.max(1);
+        let (lines, count) = lines(options);
         let shared = Arc::new(Shared {
-            queue: Queue::new(queue_max),
-            arrivals: Arrivals::new(queue_max + SPARE_PLACES),
+            lines,
             server: options.server.clone(),
             stack_bytes: options.stack_bytes,
-            seats: Seats::new(threads(options), Arc::clone(&watch), Arc::clone(&alarm)),
+            seats: Seats::new(count, Arc::clone(&watch), Arc::clone(&alarm)),
             watch,
             // Without thread safety there is nothing to leave.
             recycling: Recycling::new(if info.zts { options.max_requests } else { 0 }),
-            opcache: Opcache::new(threads(options)),
+            opcache: Opcache::new(count),
+            errands: Errands::default(),
             black_box: options.black_box,
-            purged_at: Mutex::new(None),
             threads: Mutex::default(),
             ended: Condvar::new(),
         });
@@ -184,14 +199,9 @@ impl Pool {
         self.shared.seats.len()
     }
 
-    /// How often OPcache has restarted.
-    pub fn opcache_restarts(&self) -> u64 {
-        self.shared.opcache.restarts()
-    }
-
     /// Drops the requests that wait, and takes no others. Scripts run on.
     pub fn close(&self) {
-        self.shared.queue.close();
+        self.shared.lines.iter().for_each(Line::close);
     }
 
     /// Whether every thread has ended, after [`close`](Self::close).
@@ -228,23 +238,31 @@ impl Pool {
     }
 }
 
-fn threads(options: &PoolOptions) -> usize {
-    if Info::of_libphp().zts || options.threads <= 1 {
-        return options.threads.max(1);
+/// The queues, and how many threads they have together.
+fn lines(options: &PoolOptions) -> (Vec<Line>, usize) {
+    let (mut lines, mut count) = (Vec::new(), 0);
+    let mut add = |name: &str, threads: usize, queue_max| {
+        let first = count;
+        count += threads.max(1);
+        lines.push(Line::new(name, first..count, queue_max));
+    };
+    if Info::of_libphp().zts {
+        add(DEFAULT_NAME, options.threads, options.queue_max);
+        options.named.iter().for_each(|pool| add(&pool.name, pool.threads, pool.queue_max));
+    } else {
+        add(DEFAULT_NAME, 1, options.queue_max);
+        let wanted = options.threads + options.named.iter().map(|pool| pool.threads).sum::<usize>();
+        if wanted > 1 {
+            log::warn!("this libphp is not thread-safe (ZTS): one PHP thread instead of {wanted}");
+        }
     }
-    log::warn!("this libphp is not thread-safe (ZTS): one PHP thread instead of {}", options.threads);
-    1
+    (lines, count)
 }
 
 impl Dispatch for Shared {
     fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>> {
-        let received_at = responder.job().received_at;
-        self.queue.push(responder).or_else(|responder| {
-            self.purge();
-            self.queue.push(responder)
-        })?;
-        self.arrivals.push(received_at);
-        Ok(())
+        let line = self.lines.get(responder.job().pool).unwrap_or(&self.lines[0]);
+        line.push(responder)
     }
 }
 
@@ -252,11 +270,28 @@ impl Scoreboard for Shared {
     fn snapshot(&self) -> Snapshot {
         let (threads, lost) = self.seats.statuses(Instant::now());
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let len = self.queue.len();
-        let oldest_wait = self.arrivals.first().filter(|_| len > 0).map(|first| since_1970.saturating_sub(first));
+        let pools = self.lines.iter().map(|line| line.status(since_1970)).collect();
         let requests = threads.iter().map(|thread| thread.requests).sum();
-        let queue = QueueStatus { len, capacity: self.queue.capacity(), oldest_wait };
-        Snapshot { threads, lost, queue, totals: self.watch.counters.totals(requests) }
+        let generation = self.recycling.generation();
+        let restarting = threads.iter().filter(|thread| thread.generation != generation).count();
+        let totals = self.watch.counters.totals(requests, self.opcache.restarts());
+        Snapshot { threads, lost, pools, restarting, totals }
+    }
+
+    fn opcache(&self, patience: Duration) -> Option<(OpcacheStatus, Duration)> {
+        self.errands.ask(|| self.rouse(), patience)
+    }
+
+    fn restart(&self) -> usize {
+        self.errands.want_reset();
+        // Without thread safety there is nothing to leave.
+        let count = if Info::of_libphp().zts { self.seats.len() } else { 0 };
+        if count > 0 {
+            self.recycling.ask_all();
+        }
+        log::info!("PHP's threads start anew, one after another, and OPcache is emptied");
+        self.rouse();
+        count
     }
 }
 
@@ -267,15 +302,16 @@ impl Shared {
         let mut arena = RequestArena::default();
         let seat = self.opcache.sit_down(slot);
         let mut leave = None;
-        for life in 0.. {
-            slot.enter(Instant::now(), ThreadState::Starting);
+        for turn in 0.. {
+            let life = self.recycling.live(slot.number(), turn);
+            slot.join(Instant::now(), life.generation);
             let attachment = Attachment::new(Arc::clone(slot));
+            slot.enter(Instant::now(), ThreadState::Waiting);
             if leave == Some(Leave::Recycled) {
                 self.recycling.done();
+                self.rouse_next();
             }
-            slot.enter(Instant::now(), ThreadState::Waiting);
-            let limit = self.recycling.limit(slot.number(), life);
-            let why = self.serve(slot, seat, limit, &consumer, &attachment, &mut arena);
+            let why = self.serve(slot, seat, life, &consumer, &attachment, &mut arena);
             let ends = matches!(why, Leave::Closed | Leave::Lost);
             slot.enter(Instant::now(), if ends { ThreadState::Stopping } else { ThreadState::Restarting });
             drop(attachment);
@@ -297,19 +333,26 @@ impl Shared {
         &self,
         slot: &Slot,
         seat: usize,
-        limit: Option<u64>,
+        life: Life,
         consumer: &Consumer,
         attachment: &Attachment,
         arena: &mut RequestArena,
     ) -> Leave {
+        let line = self.line_of(slot);
         let record = self.black_box.and_then(|black_box| black_box.record(seat));
         let mut served = 0;
         loop {
-            if self.recycling.begin(limit, served, self.queue.is_empty()) {
+            if self.recycling.begin(life, served, line.is_empty()) {
                 return Leave::Recycled;
             }
-            let Some(mut responder) = self.queue.pop(consumer) else { return Leave::Closed };
-            self.arrivals.pop();
+            let mut responder = match line.pop(consumer) {
+                Popped::Item(responder) => responder,
+                Popped::Roused => {
+                    self.run_errands(seat, attachment);
+                    continue;
+                }
+                Popped::Closed => return Leave::Closed,
+            };
             self.opcache.enter(seat, attachment);
             if !responder.start() {
                 // Nobody waits for it any more.
@@ -334,6 +377,33 @@ impl Shared {
         }
     }
 
+    /// Does what somebody has roused the threads for, if no other has.
+    fn run_errands(&self, seat: usize, attachment: &Attachment) {
+        if self.errands.take_reset() {
+            self.opcache.reset(seat, attachment);
+        }
+        if self.errands.take_status() {
+            let status = self.opcache.ask(seat, attachment);
+            self.errands.answer(Instant::now(), status);
+        }
+    }
+
+    /// The queue that a thread serves.
+    fn line_of(&self, slot: &Slot) -> &Line {
+        self.lines.iter().find(|line| line.is_of(slot.number())).expect("each thread is of one of them")
+    }
+
+    fn rouse(&self) {
+        self.lines.iter().for_each(Line::rouse);
+    }
+
+    /// A thread is back: those that were asked to start anew as well may sleep.
+    fn rouse_next(&self) {
+        if self.seats.any(|slot| slot.generation() != self.recycling.generation()) {
+            self.rouse();
+        }
+    }
+
     fn account(&self, leave: Leave, slot: &Arc<Slot>) {
         let number = slot.number();
         match leave {
@@ -344,7 +414,7 @@ impl Shared {
             }
             Leave::Recycled => {
                 Counters::add(&self.watch.counters.recycled);
-                log::debug!("php-{number}: the thread starts anew after php.max_requests");
+                log::debug!("php-{number}: the thread starts anew");
             }
             Leave::Lost => {
                 self.seats.forget(slot);
@@ -402,25 +472,6 @@ impl Shared {
         threads.handles.retain(|handle| !handle.is_finished());
         threads.handles.push(thread);
         Ok(())
-    }
-
-    /// Requests whose clients have gone hold places in a full queue: takes those out, though not at every request that
-    /// finds it full, since that would make an overload worse.
-    fn purge(&self) {
-        let now = Instant::now();
-        let mut purged_at = self.purged_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if purged_at.is_none_or(|before| now - before >= PURGE_INTERVAL) {
-            *purged_at = Some(now);
-            self.queue.retain(|responder| {
-                let is_wanted = responder.is_wanted();
-                // All are taken out, and the wanted ones go to the end.
-                self.arrivals.pop();
-                if is_wanted {
-                    self.arrivals.push(responder.job().received_at);
-                }
-                is_wanted
-            });
-        }
     }
 
     fn end(&self) {

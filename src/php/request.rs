@@ -111,6 +111,7 @@ mod tests {
             error: None,
             peer: Peer { remote: address, local: address, secure: false },
             content: Content::Memory(Bytes::from_static(b"12345")),
+            pool: 0,
             received_at: Duration::from_millis(1_500),
         }
     }

@@ -3,6 +3,7 @@
 //! A thread writes what it does to memory of its own, behind a lock that nobody else wants until somebody looks: no
 //! system call, no allocation once its strings have found their size, no line of memory that threads share.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,15 @@ const TEXT_BYTES_MAX: usize = 2048;
 pub trait Scoreboard: Send + Sync {
     /// What the threads are at now. Each is asked for itself: there is no moment at which all of it held.
     fn snapshot(&self) -> Snapshot;
+
+    /// What OPcache says of itself, and how long ago, as only a PHP thread can ask it. One that is between two requests
+    /// does so now, or, should there be none for so long, the last answer is given. `None` without OPcache, or while
+    /// nobody has asked.
+    fn opcache(&self, patience: Duration) -> Option<(OpcacheStatus, Duration)>;
+
+    /// Has OPcache emptied, and each thread leave PHP and join it anew, one after another and between two requests.
+    /// Returns at once; says how many threads that are: none without thread safety, where there is nothing to leave.
+    fn restart(&self) -> usize;
 }
 
 /// What a pool is at.
@@ -22,10 +32,34 @@ pub struct Snapshot {
     pub threads: Vec<ThreadStatus>,
     /// Threads that were given up, have been replaced, and have not come back.
     pub lost: Vec<ThreadStatus>,
-    /// Requests that wait for a thread.
-    pub queue: QueueStatus,
+    /// What the threads are for, and what waits for them: first those for what no named pool serves.
+    pub pools: Vec<PoolStatus>,
+    /// How many of the threads that serve have yet to leave PHP since all were asked to.
+    pub restarting: usize,
     /// What has happened since the start.
     pub totals: Totals,
+}
+
+/// What OPcache says of itself (`opcache_get_status()`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "ephpm_opcache_figures in ephpm.h says what each of them is")]
+pub struct OpcacheStatus {
+    pub memory_used_bytes: u64,
+    pub memory_free_bytes: u64,
+    pub memory_wasted_bytes: u64,
+    pub strings_used_bytes: u64,
+    pub strings_free_bytes: u64,
+    pub strings: u64,
+    pub scripts: u64,
+    pub keys: u64,
+    pub keys_max: u64,
+    pub hits: u64,
+    pub misses: u64,
+    pub restarts_out_of_memory: u64,
+    pub restarts_hash_overflow: u64,
+    pub restarts_reset: u64,
+    pub restart_pending: bool,
+    pub is_full: bool,
 }
 
 /// What a thread is at.
@@ -39,6 +73,8 @@ pub struct ThreadStatus {
     pub state_age: Duration,
     /// Requests that it and those whose place it took have served, without the one that runs.
     pub requests: u64,
+    /// How often all threads had been asked to join PHP anew when it did last.
+    pub generation: u64,
     /// The request that runs, or else the last one.
     pub request: Option<RequestStatus>,
     /// The most memory that the last request held, in bytes as the system gave them (`memory_get_peak_usage(true)`).
@@ -81,6 +117,17 @@ pub struct RequestStatus {
     pub script: Vec<u8>,
 }
 
+/// Some of the threads, and their queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Its name in the configuration, or `default`.
+    pub name: String,
+    /// Its threads, by number.
+    pub threads: Range<usize>,
+    /// Requests that wait for one of them.
+    pub queue: QueueStatus,
+}
+
 /// Requests that wait for a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueStatus {
@@ -103,13 +150,15 @@ pub struct Totals {
     pub slow: u64,
     /// Threads that were given up since they did not come back.
     pub lost: u64,
-    /// How often a thread has left PHP and joined it anew after `php.max_requests`.
+    /// How often a thread has left PHP and joined it anew, after `php.max_requests` or since all were asked to.
     pub recycled: u64,
     /// How often a thread had to, since a request had left PHP in an unknown state.
     pub unhealthy: u64,
+    /// How often OPcache has restarted.
+    pub opcache_restarts: u64,
 }
 
-/// [`Totals`] as they are counted, but for the requests: those are the threads'.
+/// [`Totals`] as they are counted, but for the requests, which are the threads', and OPcache's restarts.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) timeouts: AtomicU64,
@@ -125,7 +174,7 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn totals(&self, requests: u64) -> Totals {
+    pub(super) fn totals(&self, requests: u64, opcache_restarts: u64) -> Totals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Totals {
             requests,
@@ -134,6 +183,7 @@ impl Counters {
             lost: read(&self.lost),
             recycled: read(&self.recycled),
             unhealthy: read(&self.unhealthy),
+            opcache_restarts,
         }
     }
 }
@@ -144,6 +194,8 @@ pub(super) struct Activity {
     state: ThreadState,
     since: Instant,
     requests: u64,
+    /// Of the life that it leads.
+    generation: u64,
     /// Empty until there was a request.
     method: &'static str,
     uri: Vec<u8>,
@@ -173,7 +225,13 @@ impl Activity {
     /// Of a thread that takes the place of one that has served so many requests.
     pub(super) fn new(now: Instant, requests: u64) -> Self {
         let (uri, script, memory) = (Vec::new(), Vec::new(), Memory::default());
-        Self { state: ThreadState::Starting, since: now, requests, method: "", uri, script, memory }
+        Self { state: ThreadState::Starting, since: now, requests, generation: 0, method: "", uri, script, memory }
+    }
+
+    /// It is about to join PHP, for such a life.
+    pub(super) fn join(&mut self, now: Instant, generation: u64) {
+        self.enter(now, ThreadState::Starting);
+        self.generation = generation;
     }
 
     pub(super) fn state(&self) -> ThreadState {
@@ -182,6 +240,10 @@ impl Activity {
 
     pub(super) fn requests(&self) -> u64 {
         self.requests
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Since when it does what it does.
@@ -221,6 +283,7 @@ impl Activity {
             state: self.state,
             state_age: now.saturating_duration_since(self.since),
             requests: self.requests,
+            generation: self.generation,
             request: self.request(),
             memory_peak_bytes: self.memory.peak,
             memory_held_bytes: self.memory.held,

@@ -92,6 +92,11 @@ impl Seats {
         (seated, lock(&self.lost).iter().map(|slot| slot.status(now)).collect())
     }
 
+    /// Whether it is so with any thread in its seat.
+    pub(super) fn any(&self, is_so: impl Fn(&Slot) -> bool) -> bool {
+        self.seats.iter().any(|seat| is_so(&lock(seat)))
+    }
+
     fn all(&self) -> Vec<Arc<Slot>> {
         (0..self.len()).map(|number| self.get(number)).chain(lock(&self.lost).iter().map(Arc::clone)).collect()
     }

@@ -101,6 +101,11 @@ impl<T: Interrupt> Slot<T> {
         (state.target, state.limit) = (None, TimeLimit::default());
     }
 
+    /// The thread is about to join PHP, for a life of this generation.
+    pub(super) fn join(&self, now: Instant, generation: u64) {
+        self.lock().activity.join(now, generation);
+    }
+
     /// The thread does something else, but running a script.
     pub(super) fn enter(&self, now: Instant, to: ThreadState) {
         self.lock().activity.enter(now, to);
@@ -213,6 +218,11 @@ impl<T: Interrupt> Slot<T> {
     /// How many requests it has served.
     pub(super) fn requests(&self) -> u64 {
         self.lock().activity.requests()
+    }
+
+    /// Of which generation its life is.
+    pub(super) fn generation(&self) -> u64 {
+        self.lock().activity.generation()
     }
 
     fn wake_watchdog(&self, next_turn: Option<Instant>) {

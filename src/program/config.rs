@@ -13,6 +13,7 @@ mod listen;
 #[doc(hidden)]
 pub mod fuzz;
 pub(in crate::program) mod nearest;
+mod pools;
 pub(in crate::program) mod readers;
 mod request_readers;
 mod settings;
@@ -28,6 +29,7 @@ pub use assignment::Assignment;
 pub(in crate::program) use environment::HANDOVER_PREFIX;
 pub use error::{ConfigError, Origin};
 pub use listen::{Endpoint, Listen};
+pub use pools::Pool;
 pub use settings::{
     AccessLog, Cache, Compression, Config, Headers, Internal, KEYS, Key, Logging, Mode, Php, Process, Server, Unset,
 };

@@ -32,6 +32,7 @@ use super::php_cli;
 use super::php_environment::php_environment;
 use super::php_ini::php_ini;
 use super::slow_log::SlowLog;
+use super::status::Reporter;
 use crate::base::black_box::BlackBox;
 use crate::base::limits;
 use crate::base::sys::{process, signal};
@@ -106,6 +107,7 @@ fn serve(
     let options = PoolOptions {
         threads: config.server.workers,
         queue_max: config.server.queue_max,
+        named: options::named_pools(&config),
         server: options::server_options(&config),
         stack_bytes: config.php.thread_stack,
         request_timeout: config.php.request_timeout,
@@ -127,6 +129,7 @@ fn serve(
         }
     };
     health.watch(loops.take_pulses());
+    health.open(Box::new(Reporter::new(&pool.scoreboard(), loops.connections())));
     if internal.is_none() {
         let started = sockets.start_internal(&config, &health);
         internal = started.unwrap_or_else(|error| {
@@ -284,7 +287,7 @@ fn start_php(config: &Config) -> Result<Php, ServerError> {
         ini_defaults: ini.defaults,
         ini_entries: ini.entries,
         binary: php_cli::binary(),
-        threads: config.server.workers,
+        threads: config.server.php_threads(),
         environment: Some(php_environment(config.php.clear_env, &config.php.env, login, env::vars_os())),
     };
     Php::start(&options).map_err(ServerError::Php)

@@ -229,7 +229,7 @@ fn escape_hex(line: &mut String, bytes: &[u8]) -> fmt::Result {
 
 /// The inside of a JSON string (RFC 8259 §7). What is not UTF-8 becomes U+FFFD; all controls are escaped, those beyond
 /// ASCII too, for logs are also read in terminals.
-fn escape_json(line: &mut String, bytes: &[u8]) -> fmt::Result {
+pub(crate) fn escape_json(line: &mut String, bytes: &[u8]) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {

@@ -15,6 +15,7 @@ use crate::site::files::Files;
 use crate::site::forwarded;
 use crate::site::header_rules::HeaderRules;
 use crate::site::internal_files::{InternalFiles, Roots};
+use crate::site::pools::Pools;
 use crate::site::router::Router;
 use crate::site::{compression, static_files};
 
@@ -53,6 +54,7 @@ pub struct Options {
     pub headers: HeaderRules,
     pub error_pages: ErrorPages,
     pub internal_files: InternalFiles,
+    pub pools: Pools,
     pub content: CollectorOptions,
     pub spill: Option<Arc<Spill>>,
     pub queue_timeout: Duration,
@@ -72,6 +74,7 @@ impl Default for Options {
             headers: HeaderRules::default(),
             error_pages: ErrorPages::default(),
             internal_files: InternalFiles::default(),
+            pools: Pools::default(),
             content: CollectorOptions::default(),
             spill: None,
             queue_timeout: limits::QUEUE_TIMEOUT,

@@ -1,4 +1,5 @@
-//! What monitors and orchestrators ask: whether the server lives, and whether requests are welcome.
+//! What monitors and orchestrators ask: whether the server lives, whether requests are welcome, and what it is at; and
+//! what deployments ask of it.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -28,11 +29,31 @@ pub trait Pulse: Send + Sync {
     fn is_beating(&self) -> bool;
 }
 
+/// Who knows what the server is at, and has PHP's threads start anew.
+pub trait Office: Send + Sync {
+    /// What the server is at; `None` once it has stopped.
+    fn status(&self, form: Form) -> Option<String>;
+    /// Has PHP's threads start anew, which takes a while; how many, or `None` once they have stopped.
+    fn restart_php(&self) -> Option<usize>;
+}
+
+/// How the status is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An HTML page, for people.
+    Page,
+    /// JSON, for programs.
+    Json,
+    /// Prometheus' text format.
+    Metrics,
+}
+
 /// What is known of the server's health, for all threads.
 #[derive(Default)]
 pub struct Health {
     stage: AtomicU8,
     pulses: OnceLock<Vec<Box<dyn Pulse>>>,
+    office: OnceLock<Box<dyn Office>>,
 }
 
 impl Health {
@@ -47,29 +68,112 @@ impl Health {
         debug_assert!(first, "there is one set of them");
     }
 
+    /// Tells who knows more, once PHP runs.
+    pub fn open(&self, office: Box<dyn Office>) {
+        let first = self.office.set(office).is_ok();
+        debug_assert!(first, "there is one");
+    }
+
     /// The response to a request that came over the internal listener, and its content.
     pub fn answer(&self, request: &Request) -> (Response, Bytes) {
-        let (status, text): (_, &'static [u8]) = match request.path() {
-            _ if !matches!(request.method, Method::Get | Method::Head) => {
-                let mut response = Response::new(Status::METHOD_NOT_ALLOWED);
-                response.headers.add("Allow", b"GET, HEAD");
-                return (response, Bytes::new());
-            }
+        if request.path() == RESTART {
+            return self.restart(request);
+        }
+        if !request.method.is_get_or_head() {
+            return refuse_method(b"GET, HEAD");
+        }
+        match request.path() {
             b"/live" if self.pulses.get().is_none_or(|pulses| pulses.iter().all(|pulse| pulse.is_beating())) => {
-                (Status::OK, b"live\n")
+                say(Status::OK, "live\n")
             }
-            b"/live" => (Status::SERVICE_UNAVAILABLE, b"stuck\n"),
+            b"/live" => say(Status::SERVICE_UNAVAILABLE, "stuck\n"),
             b"/ready" => match self.stage.load(Ordering::SeqCst) {
-                stage if stage == Stage::Ready as u8 => (Status::OK, b"ready\n"),
-                stage if stage == Stage::Starting as u8 => (Status::SERVICE_UNAVAILABLE, b"starting\n"),
-                _ => (Status::SERVICE_UNAVAILABLE, b"stopping\n"),
+                stage if stage == Stage::Ready as u8 => say(Status::OK, "ready\n"),
+                stage if stage == Stage::Starting as u8 => say(Status::SERVICE_UNAVAILABLE, "starting\n"),
+                _ => say(Status::SERVICE_UNAVAILABLE, "stopping\n"),
             },
-            _ => (Status::NOT_FOUND, b"/live and /ready are here\n"),
-        };
-        let mut response = Response::new(status);
-        response.headers.add("Content-Type", b"text/plain");
-        response.headers.add("Cache-Control", b"no-store");
-        (response, Bytes::from_static(text))
+            b"/status" => self.status(Form::Page),
+            b"/status.json" => self.status(Form::Json),
+            b"/metrics" => self.status(Form::Metrics),
+            _ => say(
+                Status::NOT_FOUND,
+                "/live, /ready, /status, /status.json and /metrics are here, and POST /restart-php\n",
+            ),
+        }
+    }
+
+    fn status(&self, form: Form) -> (Response, Bytes) {
+        match self.office.get().and_then(|office| office.status(form)) {
+            Some(text) => response(Status::OK, form.content_type(), text.into()),
+            None => self.nobody(),
+        }
+    }
+
+    fn restart(&self, request: &Request) -> (Response, Bytes) {
+        if request.method != Method::Post {
+            return refuse_method(b"POST");
+        }
+        if is_of_page(request) {
+            return say(Status::FORBIDDEN, "not for web pages\n");
+        }
+        match self.office.get().and_then(|office| office.restart_php()) {
+            Some(threads) => {
+                let text = format!("PHP threads that start anew, one after another: {threads}\n");
+                response(Status::ACCEPTED, "text/plain", text.into())
+            }
+            None => self.nobody(),
+        }
+    }
+
+    /// PHP does not run yet, or not any more.
+    fn nobody(&self) -> (Response, Bytes) {
+        let is_starting = self.stage.load(Ordering::SeqCst) == Stage::Starting as u8;
+        say(Status::SERVICE_UNAVAILABLE, if is_starting { "starting\n" } else { "stopping\n" })
+    }
+}
+
+/// The one path that changes something.
+const RESTART: &[u8] = b"/restart-php";
+
+/// Whether a browser sends this for a page, which may be anybody's and asks without leave. Browsers add `Origin` to every
+/// POST, and `Sec-Fetch-Site` (Fetch Metadata) to every request, `none` when a person has typed the address.
+fn is_of_page(request: &Request) -> bool {
+    let headers = &request.headers;
+    headers.contains("Origin") || headers.get_all("Sec-Fetch-Site").any(|site| site != b"none")
+}
+
+fn refuse_method(allow: &[u8]) -> (Response, Bytes) {
+    let (mut response, content) = say(Status::METHOD_NOT_ALLOWED, "");
+    response.headers.add("Allow", allow);
+    (response, content)
+}
+
+fn say(status: Status, text: &'static str) -> (Response, Bytes) {
+    response(status, "text/plain", Bytes::from_static(text.as_bytes()))
+}
+
+fn response(status: Status, content_type: &str, content: Bytes) -> (Response, Bytes) {
+    let mut response = Response::new(status);
+    for (name, value) in [
+        ("Content-Type", content_type),
+        ("Cache-Control", "no-store"),
+        // It tells what visitors have sent: nothing of it runs, and no page of others gets to see it.
+        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+    ] {
+        response.headers.add(name, value.as_bytes());
+    }
+    (response, content)
+}
+
+impl Form {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Page => "text/html; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Metrics => "text/plain; version=0.0.4; charset=utf-8",
+        }
     }
 }
 
@@ -82,7 +186,7 @@ impl fmt::Debug for Health {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     use super::*;
     use crate::site::fuzz::request;
@@ -108,11 +212,71 @@ mod tests {
         health.enter(Stage::Stopping);
         assert_eq!((&*ask("/live"), &*ask("/ready")), ("200 live", "503 stopping"));
         assert!(ask("/").starts_with("404"));
-        assert_eq!(health.answer(&request("POST", "/live", &[])).0.status, Status::METHOD_NOT_ALLOWED);
+        let (refused, _) = health.answer(&request("POST", "/live", &[]));
+        assert_eq!(
+            (refused.status, refused.headers.get("Allow")),
+            (Status::METHOD_NOT_ALLOWED, Some(&b"GET, HEAD"[..]))
+        );
         let heart = Arc::new(AtomicBool::new(true));
         health.watch(vec![Box::new(Heart(Arc::clone(&heart)))]);
         assert_eq!(ask("/live"), "200 live");
         heart.store(false, Ordering::SeqCst);
         assert_eq!(ask("/live"), "503 stuck");
+    }
+
+    struct Clerk(AtomicUsize);
+
+    impl Office for Arc<Clerk> {
+        fn status(&self, form: Form) -> Option<String> {
+            Some(format!("{form:?}"))
+        }
+
+        fn restart_php(&self) -> Option<usize> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Some(8)
+        }
+    }
+
+    #[test]
+    fn the_status_is_told_once_there_is_one() {
+        let health = Health::default();
+        let status = |path: &str| health.answer(&request("GET", path, &[]));
+        assert_eq!(status("/status").0.status, Status::SERVICE_UNAVAILABLE);
+        health.open(Box::new(Arc::new(Clerk(AtomicUsize::new(0)))));
+        for (path, content_type, text) in [
+            ("/status?x", "text/html; charset=utf-8", "Page"),
+            ("/status.json", "application/json", "Json"),
+            ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "Metrics"),
+        ] {
+            let (response, content) = status(path);
+            assert_eq!((response.status, &*content), (Status::OK, text.as_bytes()), "{path}");
+            assert_eq!(response.headers.get("Content-Type"), Some(content_type.as_bytes()));
+            assert_eq!(response.headers.get("Cache-Control"), Some(&b"no-store"[..]));
+        }
+    }
+
+    #[test]
+    fn no_web_page_restarts_php() {
+        let (health, clerk) = (Health::default(), Arc::new(Clerk(AtomicUsize::new(0))));
+        let ask = |method: &str, fields: &[(&str, &str)]| health.answer(&request(method, "/restart-php", fields));
+        assert_eq!(ask("POST", &[]).0.status, Status::SERVICE_UNAVAILABLE);
+        health.open(Box::new(Arc::clone(&clerk)));
+        for method in ["GET", "HEAD", "PUT"] {
+            let (response, _) = ask(method, &[]);
+            assert_eq!(response.status, Status::METHOD_NOT_ALLOWED, "{method}");
+            assert_eq!(response.headers.get("Allow"), Some(&b"POST"[..]));
+        }
+        for field in [
+            ("Origin", "http://evil.example"),
+            ("Origin", "null"),
+            ("Sec-Fetch-Site", "cross-site"),
+            ("sec-fetch-site", "same-origin"),
+        ] {
+            assert_eq!(ask("POST", &[field]).0.status, Status::FORBIDDEN, "{field:?}");
+        }
+        assert_eq!(clerk.0.load(Ordering::SeqCst), 0);
+        let (response, content) = ask("POST", &[("Sec-Fetch-Site", "none")]);
+        assert_eq!((response.status, clerk.0.load(Ordering::SeqCst)), (Status::ACCEPTED, 1));
+        assert_eq!(&*content, b"PHP threads that start anew, one after another: 8\n");
     }
 }

@@ -69,6 +69,7 @@ pub fn server_vars(data: &[u8]) {
             secure: false,
         },
         content: Content::Memory(Bytes::from_static(b"abc")),
+        pool: 0,
         received_at: Duration::ZERO,
     };
     let mut vars = ServerVars::new();

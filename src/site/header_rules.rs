@@ -83,12 +83,12 @@ impl Rule {
 }
 
 /// The path as the router sees it; as sent, if it is none.
-fn decoded(path: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn decoded(path: &[u8]) -> Cow<'_, [u8]> {
     MappedPath::parse(path).map_or(Cow::Borrowed(path), |path| Cow::Owned(path.as_bytes().to_vec()))
 }
 
 /// Whether `path` is what `pattern` describes. Linear but for the number of stars.
-fn matches(pattern: &[u8], path: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], path: &[u8]) -> bool {
     let (mut at, mut of) = (0, 0);
     // Where to go on when the bytes behind the last star do not fit: the star takes one byte more.
     let mut retry: Option<(usize, usize)> = None;

@@ -114,6 +114,7 @@ impl Ask {
                 secure: false,
             },
             content: Content::Memory(self.content),
+            pool: 0,
             received_at: UNIX_EPOCH.elapsed().unwrap(),
         }
     }

@@ -184,7 +184,7 @@ fn a_slow_request_is_told_once() {
     slot.take_trace(read_at, "late".to_owned());
     assert!(slot.end(start + 9 * SECOND, Memory::default()));
     assert_eq!(kept.take(), []);
-    assert_eq!(slot.watch.counters.totals(0).slow, 1);
+    assert_eq!(slot.watch.counters.totals(0, 0).slow, 1);
 }
 
 #[test]

@@ -106,7 +106,7 @@ mod tests {
         let table = [
             ("EPHPM_SERVER_WORKER", "EPHPM_SERVER_WORKER: unknown variable, did you mean EPHPM_SERVER_WORKERS?"),
             ("EPHPM_SEVER_WORKERS", "EPHPM_SEVER_WORKERS: unknown variable, did you mean EPHPM_SERVER_WORKERS?"),
-            ("EPHPM_SERVER_PORT", "EPHPM_SERVER_PORT: unknown variable (ephpm --help lists the keys)"),
+            ("EPHPM_SERVER_ADDRESS", "EPHPM_SERVER_ADDRESS: unknown variable (ephpm --help lists the keys)"),
             ("EPHPM_X", "EPHPM_X: unknown variable (ephpm --help lists the keys)"),
         ];
         for (name, expected) in table {

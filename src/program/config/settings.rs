@@ -13,6 +13,7 @@ use log::LevelFilter;
 
 use super::listen::{Listen, listen, listen_internal};
 use super::nearest::nearest;
+use super::pools::{Pool, pools};
 use super::readers::{
     account, boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links,
     media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, timeout_or_never, workers,
@@ -76,6 +77,12 @@ settings! {
         /// How long a request may wait for a PHP thread before it is answered 503: 1 ms to 24 h.
         /// Default: 30 s.
         queue_timeout: Duration = timeout(), "30s";
+        /// PHP threads besides those, each group for the requests of some paths, with a queue of its
+        /// own, so that what is slow cannot keep the rest waiting: a name, a path, the number of
+        /// threads (1 to 1024) and, unless it is `queue_max`, how many requests may wait for them.
+        /// `*` in a path stands for anything, a slash at the end for all that lies below; the first
+        /// that matches wins. At most 16. Default: none.
+        pools: Vec<Pool> = pools(), unset "none";
         /// Connections open at once in each event loop: 1 to 1,000,000. Beyond, the one that has
         /// been idle for longest makes room, and while none is idle new ones wait. No more than
         /// the limit on open files allows. Default: 10,000.
@@ -286,8 +293,8 @@ settings! {
     }
     /// `[internal]`: what monitors and orchestrators ask.
     internal: Internal {
-        /// Where to answer `/live` and `/ready`, as in `server.listen`: for nobody outside. Default:
-        /// nowhere.
+        /// Where to answer `/live`, `/ready`, `/status`, `/status.json` and `/metrics`, and to take
+        /// `POST /restart-php`, as in `server.listen`: for nobody outside. Default: nowhere.
         listen: Vec<Listen> = listen_internal(), unset "nowhere";
     }
     /// `[logging]`: what is logged, to standard error.
@@ -296,6 +303,19 @@ settings! {
         level: LevelFilter = level(), "info";
         /// Lines for people, or one JSON object a line. Default: `pretty`.
         format: Format = format(), "pretty";
+    }
+}
+
+impl Server {
+    /// How many PHP threads there are, of all pools.
+    pub fn php_threads(&self) -> usize {
+        self.workers + self.pools.iter().map(|pool| pool.workers).sum::<usize>()
+    }
+
+    /// How many requests can be with PHP, waiting or running.
+    pub fn php_requests_max(&self) -> usize {
+        let waiting = self.pools.iter().map(|pool| pool.queue_max.unwrap_or(self.queue_max)).sum::<usize>();
+        self.php_threads() + self.queue_max + waiting
     }
 }
 

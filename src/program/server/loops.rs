@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::service::health::Pulse;
 pub(super) struct Loops {
     remotes: Vec<Remote>,
     pulses: Vec<Box<dyn Pulse>>,
+    connections: Vec<Arc<AtomicUsize>>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     dispatch: Arc<dyn Dispatch>,
     addresses: Arc<Addresses>,
@@ -35,9 +37,9 @@ impl Loops {
         dispatch: Arc<dyn Dispatch>,
         access_log: Option<AccessLogWriter>,
     ) -> io::Result<Self> {
-        let (remotes, pulses, threads) = (Vec::new(), Vec::new(), Vec::new());
+        let (remotes, pulses, connections, threads) = Default::default();
         let (addresses, held) = Default::default();
-        let mut loops = Self { remotes, pulses, threads, dispatch, addresses, held, access_log };
+        let mut loops = Self { remotes, pulses, connections, threads, dispatch, addresses, held, access_log };
         let shared = Arc::new(loops.shared(config));
         for (number, entrances) in entrances.into_iter().enumerate() {
             let disks = options::disks(config);
@@ -63,6 +65,7 @@ impl Loops {
         let event_loop = EventLoop::new(entrances, disks, shared)?;
         self.remotes.push(event_loop.remote());
         self.pulses.push(Box::new(event_loop.pulse()));
+        self.connections.push(event_loop.connections());
         let run = move || {
             let result = event_loop.run();
             if let Err(error) = &result {
@@ -78,6 +81,11 @@ impl Loops {
     /// What tells whether the loops move. Once.
     pub(super) fn take_pulses(&mut self) -> Vec<Box<dyn Pulse>> {
         std::mem::take(&mut self.pulses)
+    }
+
+    /// What tells how many connections each loop has.
+    pub(super) fn connections(&self) -> Vec<Arc<AtomicUsize>> {
+        self.connections.clone()
     }
 
     /// Opens the access log again.

@@ -14,6 +14,7 @@ use crate::http::encoder::Levels;
 use crate::http2::Http2Options;
 use crate::net::event_loop::{self, Disks};
 use crate::net::spool::OutputFiles;
+use crate::php::NamedPool;
 use crate::program::config::{self, Config};
 use crate::service;
 use crate::service::content::{AllHeld, CollectorOptions};
@@ -23,6 +24,7 @@ use crate::site::error_page::ErrorPages;
 use crate::site::forwarded;
 use crate::site::header_rules::HeaderRules;
 use crate::site::internal_files::{self, InternalFiles};
+use crate::site::pools::Pools;
 use crate::site::router::{self, Router};
 use crate::site::server_vars::ServerOptions;
 use crate::site::static_files;
@@ -61,6 +63,7 @@ pub(super) fn loop_options(config: &Config, held: &Held) -> event_loop::Options 
             },
             error_pages: ErrorPages { pages: server.error_pages.clone() },
             internal_files: internal_files(config),
+            pools: Pools { patterns: server.pools.iter().map(|pool| pool.pattern.clone()).collect() },
             content: CollectorOptions {
                 bytes_max: server.content_bytes_max,
                 memory_max: server.content_memory_max,
@@ -91,7 +94,7 @@ pub(super) fn loop_options(config: &Config, held: &Held) -> event_loop::Options 
         connections_per_address_max: server.connections_per_address_max,
         // What waits in the queue and what runs, twice: a request that PHP is done with counts until its loop has
         // heard of it.
-        in_flight_max: 2 * (server.queue_max + server.workers),
+        in_flight_max: 2 * server.php_requests_max(),
         linger_timeout: server.linger_timeout,
         temp_dir: server.temp_dir.clone(),
     }
@@ -134,6 +137,15 @@ fn internal_files(config: &Config) -> InternalFiles {
         internal_files::Directory { prefix: prefix.clone(), paths }
     };
     InternalFiles { directories: config.server.internal_files.iter().map(directory).collect() }
+}
+
+/// The threads that are kept for some of the URLs, in the order of [`Pools`].
+pub(super) fn named_pools(config: &Config) -> Vec<NamedPool> {
+    let named = |pool: &config::Pool| {
+        let (name, threads) = (pool.name.clone(), pool.workers);
+        NamedPool { name, threads, queue_max: pool.queue_max.unwrap_or(config.server.queue_max) }
+    };
+    config.server.pools.iter().map(named).collect()
 }
 
 /// What `$_SERVER` says of the server.

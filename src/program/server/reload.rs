@@ -14,6 +14,7 @@ const AT_THE_START: &[&str] = &[
     "server.workers",
     "server.event_loops",
     "server.queue_max",
+    "server.pools",
     "server.server_software",
     "access_log.",
     "php.",

@@ -97,7 +97,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
         signal::stop_in_order();
         let now = Instant::now();
         // The first shows whether there is anything to come: what is wrong is said once.
-        let member = |number| Member::new(config.server.workers, (number == 0).then_some(now));
+        let member = |number| Member::new(config.server.php_threads(), (number == 0).then_some(now));
         let members = (0..config.server.processes).map(member).collect::<io::Result<_>>();
         let members = members.map_err(|error| ServerError::System("cannot share memory", error))?;
         let (sockets, given) = (Some(sockets), Some(given));

@@ -147,7 +147,8 @@ impl Http {
         let may_name_files = !cx.options.internal_files.directories.is_empty();
         let copy = may_name_files.then(|| Box::new(request.clone()));
         let compression = Compression::new(&request, &cx.options.compression);
-        let job = Job { request, script, error: None, peer: reply.peer, content, received_at: cx.wall };
+        let pool = cx.options.pools.select(request.path());
+        let job = Job { request, script, pool, error: None, peer: reply.peer, content, received_at: cx.wall };
         match self.submit(job, id, cx) {
             Some((handle, head)) => {
                 let state = State::Php { handle, head, compression, refusal: None, request: copy };

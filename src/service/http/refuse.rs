@@ -85,7 +85,8 @@ impl Http {
         let compression = Compression::new(&request, &cx.options.compression);
         let content = Content::Memory(Bytes::new());
         let error = Some(refusal.status);
-        let job = Job { request, script, error, peer: reply.peer, content, received_at: cx.wall };
+        let pool = cx.options.pools.select(request.path());
+        let job = Job { request, script, pool, error, peer: reply.peer, content, received_at: cx.wall };
         match self.submit(job, reply.id, cx) {
             Some((handle, head)) => {
                 let state = State::Php { handle, head, compression, refusal: Some(refusal), request: None };

@@ -18,6 +18,7 @@ fn job(method: &str, target: &str, fields: &[(&str, &str)]) -> Job {
             secure: false,
         },
         content: Content::Memory(Bytes::new()),
+        pool: 0,
         received_at: Duration::ZERO,
     }
 }

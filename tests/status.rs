@@ -1,0 +1,219 @@
+//! What the internal listener tells of a server at work, PHP threads that start anew on request, and pools of threads
+//! that slow scripts cannot leave.
+
+#![cfg(feature = "php")]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use ephpm::php::Info;
+use support::{Builder, Connection, Json, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, site, wait_until};
+
+/// A server with an internal listener.
+struct Watched {
+    server: Server,
+    socket: PathBuf,
+    _directory: TemporaryDirectory,
+}
+
+impl Watched {
+    fn start(builder: Builder) -> Self {
+        let directory = TemporaryDirectory::new("status");
+        let socket = directory.path().join("internal.sock");
+        let server = builder.sections(&format!("[internal]\nlisten = \"unix:{}\"\n", socket.display())).start();
+        // A moment later than it serves.
+        server.wait_for_log("answering monitors");
+        Self { server, socket, _directory: directory }
+    }
+
+    fn ask(&self, method: &str, path: &str, fields: &str) -> String {
+        ask_at(&self.socket, &format!("{method} {path} HTTP/1.0\r\n{fields}\r\n"))
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> String {
+        let answer = self.ask("GET", path, "");
+        let (head, content) = answer.split_once("\r\n\r\n").expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+        content.to_owned()
+    }
+
+    #[track_caller]
+    fn status(&self) -> Json {
+        Json::parse(&self.get("/status.json"))
+    }
+
+    /// Waits until the status is as it should be.
+    #[track_caller]
+    fn wait(&self, what: &str, is_so: impl Fn(&Json) -> bool) -> Json {
+        wait_until(|| is_so(&self.status()), what);
+        self.status()
+    }
+
+    /// Sends a request that stays without an answer for the time being.
+    #[track_caller]
+    fn ask_for(&self, path: &str) -> Connection {
+        let mut connection = self.server.connect();
+        connection.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).expect("sent");
+        connection
+    }
+}
+
+fn number(value: &Json) -> f64 {
+    value.as_number().unwrap_or_else(|| panic!("no number: {value:?}"))
+}
+
+#[test]
+fn the_status_tells_what_threads_are_at() {
+    let root =
+        site(&[("wait.php", WAITING), ("hello.php", "<?php echo 'hello';"), ("index.php", "<?php echo 'front';")]);
+    let watched = Watched::start(Server::builder(root.path()).workers(2).ini("opcache.file_update_protection", "0"));
+    for _ in 0..3 {
+        assert_eq!(watched.server.client().get("/hello.php?%22<script>'&").expect(200).text(), "hello");
+    }
+    let status = watched.status();
+    assert_eq!((status["threads"].items().len(), status["lost"].items().len()), (2, 0));
+    assert_eq!(number(&status["pid"]), f64::from(watched.server.pid()));
+    assert_eq!(status["php_version"].as_str(), Some(Info::of_libphp().version));
+    assert_eq!(number(&status["totals"]["requests"]), 3.0);
+    let opcache = &status["opcache"];
+    assert!(number(&opcache["cached_scripts"]) >= 1.0 && number(&opcache["memory_used_bytes"]) > 1e6, "{opcache:?}");
+    assert!(number(&opcache["hits"]) >= 1.0 && number(&opcache["interned_strings"]) > 0.0, "{opcache:?}");
+
+    let page = watched.get("/status");
+    assert!(page.contains("GET /hello.php?%22&lt;script&gt;&#39;&amp;<br>") && !page.contains("<script"), "{page}");
+
+    let running = busy(&watched.server);
+    let status =
+        watched.wait("no thread ever runs", |status| status["pools"].items()[0]["running"] == Json::Number(1.0));
+    let thread = status["threads"].items().iter().find(|thread| thread["state"].as_str() == Some("running"));
+    let thread = thread.expect("a running thread");
+    assert_eq!((thread["method"].as_str(), thread["uri"].as_str()), (Some("GET"), Some("/wait.php")));
+    assert_eq!(thread["script"].as_str(), root.path().join("wait.php").to_str());
+    assert_eq!(thread["pool"].as_str(), Some("default"));
+    assert!(number(&status["connections"].items()[0]) >= 1.0, "{status:?}");
+    assert!(watched.get("/metrics").contains("\nephpm_threads_running{pool=\"default\"} 1\n"));
+
+    // The public has none of it.
+    for path in ["/status", "/status.json", "/metrics", "/restart-php"] {
+        assert_eq!(watched.server.client().get(path).expect(200).text(), "front");
+    }
+    fs::write(root.path().join("go"), "").expect("a written file");
+    assert!(answer(running).contains("done"));
+}
+
+#[test]
+fn the_status_is_told_without_opcache_and_where_its_functions_are_restricted() {
+    let root = site(&[("hello.php", "<?php echo 'hello';")]);
+    let without = Watched::start(Server::builder(root.path()).ini("opcache.enable", "0"));
+    assert_eq!(without.status()["opcache"], Json::Null);
+    let disabled = Watched::start(Server::builder(root.path()).ini("disable_functions", "opcache_get_status"));
+    assert_eq!(disabled.status()["opcache"], Json::Null);
+    let restricted = Watched::start(Server::builder(root.path()).ini("opcache.restrict_api", "/nowhere"));
+    assert!(number(&restricted.status()["opcache"]["memory_free_bytes"]) > 0.0);
+}
+
+#[test]
+fn a_deployment_is_seen_after_a_restart_of_php_that_nobody_notices() {
+    const THREADS: u32 = 4;
+    let root = site(&[("version.php", "<?php echo 'old';")]);
+    let builder = Server::builder(root.path())
+        .workers(THREADS)
+        .ini("opcache.validate_timestamps", "0")
+        .ini("opcache.file_update_protection", "0");
+    let watched = Watched::start(builder);
+    let version = || watched.server.client().get("/version.php").expect(200).text();
+    assert_eq!((version(), version()), ("old".to_owned(), "old".to_owned()));
+    root.write("version.php", "<?php echo 'new';");
+    assert_eq!(version(), "old", "it is cached");
+    assert!(watched.ask("GET", "/restart-php", "").starts_with("HTTP/1.1 405 "));
+    assert!(
+        watched.ask("POST", "/restart-php", "Origin: http://a\r\nContent-Length: 0\r\n").starts_with("HTTP/1.1 403 ")
+    );
+    assert_eq!(number(&watched.status()["totals"]["recycled"]), 0.0);
+
+    let over = AtomicBool::new(false);
+    let mut recycled = 0.0;
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let mut client = watched.server.client();
+                while !over.load(Ordering::Relaxed) {
+                    let text = client.get("/version.php").expect(200).text();
+                    assert!(text == "old" || text == "new", "{text}");
+                }
+            });
+        }
+        // Under load, and then with idle threads.
+        for _ in 0..3 {
+            let accepted = watched.ask("POST", "/restart-php", "Content-Length: 0\r\n");
+            assert!(accepted.starts_with("HTTP/1.1 202 "), "{accepted}");
+            let status = watched.wait("threads never start anew", |status| {
+                status["restarting"] == Json::Number(0.0)
+                    && number(&status["totals"]["opcache_restarts"]) >= 1.0
+                    && number(&status["totals"]["recycled"]) >= recycled + threads(THREADS)
+            });
+            recycled = number(&status["totals"]["recycled"]);
+            over.store(true, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(version(), "new");
+    assert_eq!(recycled, 3.0 * threads(THREADS));
+    // One that was wanted while another waited is the same.
+    let status = watched.wait("OPcache never says so", |status| number(&status["opcache"]["restarts_reset"]) >= 1.0);
+    assert_eq!(number(&status["totals"]["unhealthy"]), 0.0);
+}
+
+/// So many start anew, unless there is but one, which has nothing to leave.
+fn threads(count: u32) -> f64 {
+    if Info::of_libphp().zts { f64::from(count) } else { 0.0 }
+}
+
+#[test]
+fn slow_paths_keep_to_their_pool() {
+    if !Info::of_libphp().zts {
+        return;
+    }
+    let slow = "<?php file_put_contents(__DIR__ . '/begun', $_GET['n'], FILE_APPEND); \
+                while (!file_exists(__DIR__ . '/go')) { usleep(5000); clearstatcache(); } echo $_GET['n'];";
+    let root = site(&[("reports/slow.php", slow), ("hello.php", "<?php echo 'hello';")]);
+    let builder = Server::builder(root.path()).workers(1).server("pools = [[\"reports\", \"/reports/\", 1, 3]]");
+    let watched = Watched::start(builder);
+    let queue_length = |status: &Json| number(&status["pools"].items()[1]["queue_length"]);
+    let mut waiting = vec![watched.ask_for("/reports/slow.php?n=0")];
+    watched.wait("never running", |status| status["pools"].items()[1]["running"] == Json::Number(1.0));
+    for n in 1..=3 {
+        // The path counts, however it is written.
+        waiting.push(watched.ask_for(&format!("/%72eports/slow.php?n={n}")));
+        watched.wait("never queued", |status| queue_length(status) == f64::from(n));
+    }
+    watched.server.client().get("/reports/slow.php?n=4").expect(503);
+    for _ in 0..20 {
+        assert_eq!(watched.server.client().get("/hello.php").expect(200).text(), "hello");
+    }
+    let status = watched.status();
+    assert_eq!(status["threads"].items()[1]["pool"].as_str(), Some("reports"));
+    assert_eq!(status["pools"].items()[0]["queue_length"], Json::Number(0.0));
+    assert!(number(&status["pools"].items()[1]["oldest_wait_ms"]) >= 0.0, "{status:?}");
+    fs::write(root.path().join("reports/go"), "").expect("a written file");
+    for (n, connection) in waiting.into_iter().enumerate() {
+        assert!(answer(connection).ends_with(&n.to_string()), "request {n}");
+    }
+    assert_eq!(
+        fs::read_to_string(root.path().join("reports/begun")).expect("a file"),
+        "0123",
+        "first come, first served"
+    );
+
+    // All pools start anew, and OPcache with all of them.
+    assert!(watched.ask("POST", "/restart-php", "Content-Length: 0\r\n").contains(": 2\n"));
+    let status = watched.wait("threads never start anew", |status| {
+        number(&status["totals"]["recycled"]) == 2.0 && number(&status["totals"]["opcache_restarts"]) == 1.0
+    });
+    assert_eq!(number(&status["restarting"]), 0.0);
+    watched.server.client().get("/reports/slow.php?n=5").expect(200);
+}
