@@ -428,31 +428,31 @@ impl Shared {
         let (events, next) = self.seats.turn(now);
         for (slot, event) in events {
             match event {
-                Event::Expired => {
+                Event::Expired(what) => {
                     Counters::add(&self.watch.counters.timeouts);
-                    log::warn!("{}: it has taken longer than php.request_timeout allows", slot.describe(now));
+                    log::warn!("{what}: it has taken longer than php.request_timeout allows");
                 }
-                Event::Lost => self.replace(&slot, now),
+                Event::Lost(what) => self.replace(&slot, &what, now),
             }
         }
         next
     }
 
-    /// A thread has not come back: another one takes its place, unless too many are lost already.
-    fn replace(self: &Arc<Self>, slot: &Arc<Slot>, now: Instant) {
+    /// A thread has not come back: another one takes its place, unless too many are lost already. `what` is the thread
+    /// and its request, in words.
+    fn replace(self: &Arc<Self>, slot: &Arc<Slot>, what: &str, now: Instant) {
         Counters::add(&self.watch.counters.lost);
         let lost = self.seats.lost();
         if !Info::of_libphp().zts {
-            return log::error!("{}: it cannot be ended; restart the server", slot.describe(now));
+            return log::error!("{what}: it cannot be ended; restart the server");
         }
         if lost >= self.seats.len() {
             return log::error!(
-                "{}: it cannot be ended, and {lost} threads are lost already, so that this one is not replaced; \
-                 restart the server",
-                slot.describe(now)
+                "{what}: it cannot be ended, and {lost} threads are lost already, so that this one is not replaced; \
+                 restart the server"
             );
         }
-        log::error!("{}: it cannot be ended; another thread takes its place", slot.describe(now));
+        log::error!("{what}: it cannot be ended; another thread takes its place");
         let Some(new) = self.seats.replace(slot, now) else { return };
         if let Err(error) = self.spawn(new) {
             let is_back = if self.seats.restore(slot) { "" } else { ", and the old one has ended" };

@@ -60,13 +60,14 @@ pub(super) struct Turn {
     pub(super) event: Option<Event>,
 }
 
-/// What happened to the request that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What happened to the request that runs, with the thread and that request in words for the log: a moment later it may
+/// run another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     /// Its time is over.
-    Expired,
+    Expired(String),
     /// Its thread is to be given up.
-    Lost,
+    Lost(String),
 }
 
 impl<T: Interrupt> Slot<T> {
@@ -173,7 +174,7 @@ impl<T: Interrupt> Slot<T> {
     pub(super) fn turn(&self, now: Instant) -> Turn {
         let (turn, slow) = {
             let mut state = self.lock();
-            let event = state.turn(now, self.watch.request_timeout.unwrap_or_default());
+            let event = state.turn(now, self.number, self.watch.request_timeout.unwrap_or_default());
             let slow = state.turn_slow(now, self.number);
             let next = state.target.as_ref().and_then(|_| state.next_turn());
             (Turn { next, event }, slow)
@@ -185,7 +186,9 @@ impl<T: Interrupt> Slot<T> {
     /// Gives the thread up, unless its request has just ended: it will end itself when it comes back.
     pub(super) fn give_up(&self, now: Instant) -> bool {
         let mut state = self.lock();
-        if state.activity.state() != ThreadState::Running {
+        // The next request may run already.
+        let is_late = matches!(state.request_limit, RequestLimit::Lost { .. });
+        if state.activity.state() != ThreadState::Running || !is_late {
             return false;
         }
         state.expiry.iter().for_each(Expiry::release);
@@ -205,14 +208,6 @@ impl<T: Interrupt> Slot<T> {
     /// What it is at.
     pub(super) fn status(&self, now: Instant) -> ThreadStatus {
         self.lock().activity.status(now, self.number)
-    }
-
-    /// The thread and its request, for the log.
-    pub(super) fn describe(&self, now: Instant) -> String {
-        let status = self.status(now);
-        let Some(request) = status.request else { return format!("php-{}", status.number) };
-        let (uri, script) = (request.uri.escape_ascii(), request.script.escape_ascii());
-        format!("php-{}: {} {uri} ({script}, {:?})", status.number, request.method, status.state_age)
     }
 
     /// How many requests it has served.
@@ -246,7 +241,7 @@ impl<T: Interrupt> Slot<T> {
 }
 
 impl<T: Interrupt> State<T> {
-    fn turn(&mut self, now: Instant, allowed: Duration) -> Option<Event> {
+    fn turn(&mut self, now: Instant, number: usize, allowed: Duration) -> Option<Event> {
         let target = self.target.as_ref()?;
         if self.limit.turn(now, || target.is_pending()) {
             target.fire();
@@ -255,13 +250,21 @@ impl<T: Interrupt> State<T> {
         let event = match step {
             Step::Expire => {
                 self.expiry.iter().for_each(Expiry::expire);
-                Some(Event::Expired)
+                Some(Event::Expired(self.describe(now, number)))
             }
             Step::Tell => None,
-            Step::Lose => Some(Event::Lost),
+            Step::Lose => Some(Event::Lost(self.describe(now, number))),
         };
         target.expire(allowed);
         event
+    }
+
+    /// The thread and its request.
+    fn describe(&self, now: Instant, number: usize) -> String {
+        let status = self.activity.status(now, number);
+        let Some(request) = status.request else { return format!("php-{number}") };
+        let (uri, script) = (request.uri.escape_ascii(), request.script.escape_ascii());
+        format!("php-{number}: {} {uri} ({script}, {:?})", request.method, status.state_age)
     }
 
     fn turn_slow(&mut self, now: Instant, number: usize) -> Option<SlowRequest> {

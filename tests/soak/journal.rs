@@ -32,8 +32,6 @@ const EXPECTED: &[&[&str]] = &[
     &["ERROR php: PHP Fatal error:  Maximum request time of 10 seconds exceeded", "stuck.php"],
     &["WARN  php-", "GET /stuck.php?", "it has taken longer than php.request_timeout allows"],
     &["ERROR php-", "GET /stuck.php?", "&how=child&seconds=22", "it cannot be ended; another thread takes its place"],
-    // The line of a request that ended at this very moment, which names the thread's next one.
-    &["WARN  php-", ", 0ns): it has taken longer than php.request_timeout allows"],
     &["INFO  php-", "a thread that was given up has come back, and ends"],
 ];
 

@@ -225,12 +225,19 @@ fn what_a_thread_is_at() {
     assert_eq!((status.state, status.requests, status.memory_peak_bytes), (ThreadState::Waiting, 1, 4));
 }
 
+/// As if the request that runs had not ended in all the time after its own.
+fn be_late(slot: &Slot<Arc<Deaf>>, now: Instant) {
+    slot.lock().request_limit = RequestLimit::Lost { again_at: now };
+}
+
 #[test]
 fn a_thread_that_is_given_up_ends_when_it_comes_back() {
     let (slot, _target) = slot();
     let start = Instant::now();
     assert!(!slot.give_up(start), "it has no request that could hold it");
     slot.begin(start, &TOLD, unasked);
+    assert!(!slot.give_up(start), "that was another request");
+    be_late(&slot, start);
     assert!(slot.give_up(start));
     assert_eq!(slot.status(start).state, ThreadState::Lost);
     assert!(!slot.end(start, Memory::default()));
@@ -241,6 +248,7 @@ fn a_thread_that_could_not_be_replaced_goes_on() {
     let (slot, _target) = slot();
     let start = Instant::now();
     slot.begin(start, &TOLD, unasked);
+    be_late(&slot, start);
     assert!(slot.give_up(start));
     assert!(slot.take_back());
     assert!(slot.end(start, Memory::default()));
