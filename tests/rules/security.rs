@@ -1,6 +1,6 @@
 //! `docs/security-rules.md`: what protects the server and its sites, and the tests that show it.
 //!
-//! The numbers are those of the project's list; those that are missing are not about HTTP/1.1 and the process. A test
+//! The numbers are those of the project's list; those that are missing are about what PHP does inside. A test
 //! whose name has a number (`s7_`, `s26_s27_`, `s11_to_s13_`) must stand in that rule's row.
 
 use std::fmt::Write as _;
@@ -88,6 +88,14 @@ const RULES: &[Rule] = &[
         &[(
             "src/site/disk/tests.rs",
             &["metadata_are_of_the_bytes_in_memory", "a_large_file_that_changes_in_place_has_another_etag_at_once"],
+        )],
+    ),
+    (
+        10,
+        "names are compared as they are, also where a file system would fold their case",
+        &[(
+            "src/site/source.rs",
+            &["letters_that_only_look_like_php_are_letters", "relatives_of_php_and_backups_are_source"],
         )],
     ),
     (
@@ -247,6 +255,21 @@ const RULES: &[Rule] = &[
                     "a_request_that_waits_too_long_for_a_thread_is_answered_503_and_never_run",
                 ],
             ),
+        ],
+    ),
+    (
+        24,
+        "an HTTP/2 connection has budgets: for streams, resets, control frames, heads and what waits to be taken",
+        &[
+            (
+                "tests/http2/attacks.rs",
+                &[
+                    "rapid_reset_is_bounded_and_frees_php_only_when_php_is_done",
+                    "resets_before_anybody_has_looked_are_bounded_too",
+                    "a_bomb_of_references_is_refused_by_its_size",
+                ],
+            ),
+            ("tests/http2_server.rs", &["floods_cost_neither_memory_nor_others"]),
         ],
     ),
     (
