@@ -75,7 +75,7 @@ fn s21_clients_that_read_nothing_hold_no_thread_and_lose_nothing() {
             None => content,
             Some(_) => zstd::decode_all(&content[..]).expect("zstd"),
         };
-        assert_eq!(coding.unwrap_or("identity".into()), codings);
+        assert_eq!(coding.unwrap_or_else(|| "identity".into()), codings);
         assert!(plain == noise, "{} bytes by HTTP/{version} in {codings}", plain.len());
     }
     wait_until(|| unnamed(&server, spool.path()).is_empty(), "a file is left");

@@ -55,7 +55,7 @@ const GROWTH_BYTES_PER_REQUEST: u64 = 100;
 fn the_server_is_afterwards_as_it_was_before() {
     let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
-    let seed = number("SOAK_SEED").unwrap_or(u64::from(now.subsec_micros()));
+    let seed = number("SOAK_SEED").unwrap_or_else(|| u64::from(now.subsec_micros()));
     let (requests, time) = match number("SOAK_SECONDS") {
         Some(seconds) => (u64::MAX, Duration::from_secs(seconds)),
         None => (REQUESTS, USUAL),

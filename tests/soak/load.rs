@@ -112,8 +112,14 @@ impl<'a> Load<'a> {
             Kind::LeavesWaiting => return rude::leave_while_waiting(address, n, random),
             Kind::LeavesTaking => return rude::leave_while_taking(address, n, random),
             Kind::StopsInHead => return rude::stop_in_a_head(address, n),
-            Kind::Reload => return Ok(self.operator.reload()),
-            Kind::Rotate => return Ok(self.operator.rotate()),
+            Kind::Reload => {
+                self.operator.reload();
+                return Ok(());
+            }
+            Kind::Rotate => {
+                self.operator.rotate();
+                return Ok(());
+            }
         };
         let pace = match random.below(10) {
             0 => Pace::Sends(1 + random.below(20)),
