@@ -45,7 +45,7 @@ fn programs_inherit_no_file_but_those_that_they_are_given() {
     site.many(
         |i| get("process/files.php", i),
         |i, response| {
-            let expected = format!(r#"["0 1 2 ","0 1 2 ","0 1 2 ","0 1 17 2 3 three","three","echo {i}"]"#);
+            let expected = format!(r#"["0 1 2 ","0 1 2 ","0 1 2 ","0 1 2 3 900 three","three","echo {i}"]"#);
             assert_eq!(text(response, 200), expected);
         },
     );

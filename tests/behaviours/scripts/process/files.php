@@ -18,7 +18,7 @@ function run(string $command, array $files): string
     return $output;
 }
 $seen[] = run($list, []);
-$seen[] = run("$list; cat <&3", [17 => $own[1], 3 => ['file', __DIR__ . '/three.txt', 'r']]);
+$seen[] = run("$list; cat <&3", [900 => $own[1], 3 => ['file', __DIR__ . '/three.txt', 'r']]);
 // A number that is free in this process as well, so that the file has it from the beginning.
 $open = array_flip(scandir('/proc/self/fd'));
 for ($free = 3; isset($open[$free]); $free++);
