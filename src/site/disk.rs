@@ -202,11 +202,13 @@ impl Files for Disk {
 
     fn open(&mut self, path: &[u8]) -> Result<OpenFile, OpenError> {
         let now = self.now;
-        let is_fresh = self.cache.look(path, |entry| entry.is_fresh(now)).unwrap_or(false);
-        if !is_fresh {
+        let held = |entry: &Entry| entry.held().zip(Some(entry.is_offer_known));
+        let known = self.cache.look(path, |entry| entry.is_fresh(now).then(|| held(entry))).flatten();
+        let known = known.unwrap_or_else(|| {
             self.examine(path);
-        }
-        match self.cache.look(path, |entry| entry.held().zip(Some(entry.is_offer_known))).flatten() {
+            self.cache.look(path, held).flatten()
+        });
+        match known {
             Some((file, true)) => Ok(file),
             Some((file, false)) => Ok(self.look_for_codings(path, file)),
             None => self.load(path).map(|file| self.look_for_codings(path, file)),
