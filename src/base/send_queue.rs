@@ -92,6 +92,11 @@ impl SendQueue {
         self.segments.iter().any(|segment| matches!(segment, Chunk::File(_)))
     }
 
+    /// As many slices as [`slices`](Self::slices) can fill, or more.
+    pub fn slices_max(&self) -> usize {
+        self.segments.len() + 1
+    }
+
     /// Fills `slices` with the bytes in front, up to the first file range, and returns how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
