@@ -242,7 +242,7 @@ impl Http {
         }
         let due = cx.options.write_pace.begin(cx.now);
         let taken = self.protocol.progress(reply.id).1;
-        self.streams.push(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
+        self.add(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
         self.arm(due);
     }
 
