@@ -5,12 +5,13 @@
 //! ([`TTL`]), then examined again; a missing path only for a tenth of that, since applications create files on demand
 //! and send the client back for them. Small files are held in memory, larger ones open. Metadata always belong to the
 //! bytes sent: they come from the descriptor that the bytes were read from, and of a file that is sent from the disk
-//! they are compared again on every request. The root is a directory held open, and looked up again every second, so
+//! they are compared again in every turn of the loop. The root is a directory held open, and looked up again every second, so
 //! that a deployment may switch a link.
 
 mod coded;
 mod load;
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,6 +83,8 @@ struct Entry {
     /// The file had stood still for so long that its next change will show in its status.
     is_settled: bool,
     checked_at: Instant,
+    /// When the open file was last asked whether it is still what `status` describes.
+    compared_at: Cell<Option<Instant>>,
 }
 
 impl Disk {
@@ -130,7 +133,8 @@ impl Disk {
         let held = previous.filter(|previous| previous.is_settled && previous.status == status);
         let is_settled = held.is_some();
         let file = held.and_then(|previous| previous.file);
-        let entry = Entry { kind, status, file, is_offer_known: false, is_settled, checked_at: self.now };
+        let (checked_at, compared_at) = (self.now, Cell::new(None));
+        let entry = Entry { kind, status, file, is_offer_known: false, is_settled, checked_at, compared_at };
         self.cache.insert(path, entry);
         kind
     }
@@ -158,6 +162,7 @@ impl Disk {
             is_offer_known: false,
             is_settled: is_settled(&status, SystemTime::now()),
             checked_at: self.now,
+            compared_at: Cell::new(Some(self.now)),
         };
         self.cache.insert(path, entry);
         Ok(file)
@@ -202,7 +207,7 @@ impl Files for Disk {
 
     fn open(&mut self, path: &[u8]) -> Result<OpenFile, OpenError> {
         let now = self.now;
-        let held = |entry: &Entry| entry.held().zip(Some(entry.is_offer_known));
+        let held = |entry: &Entry| entry.held(now).zip(Some(entry.is_offer_known));
         let known = self.cache.look(path, |entry| entry.is_fresh(now).then(|| held(entry))).flatten();
         let known = known.unwrap_or_else(|| {
             self.examine(path);
@@ -234,9 +239,15 @@ impl Entry {
     }
 
     /// The file that is held, unless it has changed under our descriptor.
-    fn held(&self) -> Option<OpenFile> {
+    fn held(&self, now: Instant) -> Option<OpenFile> {
         let file = self.file.as_ref()?;
-        is_unchanged(file, self.status.as_ref()).then(|| file.clone())
+        if self.compared_at.get() != Some(now) {
+            if !is_unchanged(file, self.status.as_ref()) {
+                return None;
+            }
+            self.compared_at.set(Some(now));
+        }
+        Some(file.clone())
     }
 }
 
