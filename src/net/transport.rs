@@ -1,6 +1,6 @@
 //! Bytes in and out of one socket. TLS will be a second variant.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -130,8 +130,8 @@ impl AsRawFd for Transport {
 impl Socket for Transport {
     fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.read(buf),
-            Self::Unix(stream) => stream.read(buf),
+            Self::Tcp(stream) => socket::receive(stream, buf),
+            Self::Unix(stream) => socket::receive(stream, buf),
         }
     }
 
