@@ -2,10 +2,10 @@
 //! call here.
 //!
 //! Each event loop has a disk of its own, and tells it the time. What was learnt of a path is believed for a second
-//! ([`TTL`]), then examined again; a missing path only for a tenth of that, since applications create files on demand
-//! and send the client back for them. Small files are held in memory, larger ones open. Metadata always belong to the
+//! ([`Options::ttl`]), then examined again; a missing path only for a tenth of that, since applications create files on
+//! demand and send the client back for them. Small files are held in memory, larger ones open. Metadata always belong to the
 //! bytes sent: they come from the descriptor that the bytes were read from, and of a file that is sent from the disk
-//! they are compared again in every turn of the loop. The root is a directory held open, and looked up again every second, so
+//! they are compared again in every turn of the loop. The root is a directory held open, and looked up again as often, so
 //! that a deployment may switch a link.
 
 mod coded;
@@ -30,9 +30,9 @@ use crate::base::sys::confine::{self, Links};
 use crate::base::sys::file::{Directory, FileStatus, FileType, is_out_of_descriptors, is_unreachable};
 use crate::http::coding::Coding;
 
-/// How long what was learnt of a path is believed.
+/// How long what was learnt of a path is believed, unless another time is configured.
 pub const TTL: Duration = Duration::from_secs(1);
-/// How long a missing path is believed to be missing.
+/// How long a missing path is believed to be missing, unless everything is believed for less.
 pub const MISSING_TTL: Duration = Duration::from_millis(100);
 /// Bounds of each of the cache's two generations. 4,096 names serve a large site; 1,000 open files fit the limit that
 /// a process has on any system where it may raise it.
@@ -45,6 +45,8 @@ const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Options {
     /// Which symbolic links are followed.
     pub links: Links,
+    /// How long what was learnt of a path is believed. With 0 the file system is asked every time.
+    pub ttl: Duration,
     /// Which files carry which `Cache-Control`.
     pub cache_rules: Arc<CacheRules>,
     /// Which files are had in a coding.
@@ -53,7 +55,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { links: Links::Owner, cache_rules: Arc::default(), compression: Arc::default() }
+        Self { links: Links::Owner, ttl: TTL, cache_rules: Arc::default(), compression: Arc::default() }
     }
 }
 
@@ -65,6 +67,7 @@ pub struct Disk {
     /// The same files in codings.
     coded: CodedFiles,
     cache_rules: Arc<CacheRules>,
+    ttl: Duration,
     now: Instant,
     /// When the log was last told of a refused link.
     refusal_logged_at: Option<Instant>,
@@ -95,6 +98,7 @@ impl Disk {
             cache: FileCache::new(LIMITS, now),
             coded: CodedFiles::new(options.compression, LIMITS, now),
             cache_rules: options.cache_rules,
+            ttl: options.ttl,
             now,
             refusal_logged_at: None,
         })
@@ -192,7 +196,7 @@ impl Disk {
 
     /// Forgets everything if the document root is another directory than it was.
     fn follow_root(&mut self) {
-        if self.root.has_moved(self.now) {
+        if self.root.has_moved(self.now, self.ttl) {
             self.shed();
         }
     }
@@ -200,15 +204,15 @@ impl Disk {
 
 impl Files for Disk {
     fn kind(&mut self, path: &[u8]) -> Kind {
-        let now = self.now;
-        let known = self.cache.look(path, |entry| entry.is_fresh(now).then_some(entry.kind));
+        let (now, ttl) = (self.now, self.ttl);
+        let known = self.cache.look(path, |entry| entry.is_fresh(now, ttl).then_some(entry.kind));
         known.flatten().unwrap_or_else(|| self.examine(path))
     }
 
     fn open(&mut self, path: &[u8]) -> Result<OpenFile, OpenError> {
-        let now = self.now;
+        let (now, ttl) = (self.now, self.ttl);
         let held = |entry: &Entry| entry.held(now).zip(Some(entry.is_offer_known));
-        let known = self.cache.look(path, |entry| entry.is_fresh(now).then(|| held(entry))).flatten();
+        let known = self.cache.look(path, |entry| entry.is_fresh(now, ttl).then(|| held(entry))).flatten();
         let known = known.unwrap_or_else(|| {
             self.examine(path);
             self.cache.look(path, held).flatten()
@@ -233,8 +237,8 @@ impl Files for Disk {
 }
 
 impl Entry {
-    fn is_fresh(&self, now: Instant) -> bool {
-        let ttl = if self.kind == Kind::Missing { MISSING_TTL } else { TTL };
+    fn is_fresh(&self, now: Instant, ttl: Duration) -> bool {
+        let ttl = if self.kind == Kind::Missing { MISSING_TTL.min(ttl) } else { ttl };
         now.saturating_duration_since(self.checked_at) < ttl
     }
 
@@ -281,8 +285,8 @@ impl Root {
 
     /// Looks the root up again if it is time, and follows it; true if it is another directory now. If it cannot be
     /// looked up, the one that was known goes on.
-    fn has_moved(&mut self, now: Instant) -> bool {
-        if now.saturating_duration_since(self.checked_at) < TTL {
+    fn has_moved(&mut self, now: Instant, ttl: Duration) -> bool {
+        if now.saturating_duration_since(self.checked_at) < ttl {
             return false;
         }
         self.checked_at = now;
