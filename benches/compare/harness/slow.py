@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import memory, options, processes, report, scenario, server
 from .error import BenchError
+from .figures import percentile
 
 SERVERS = ["ephpm", "nginx-fpm"]
 # slowhttptest's options for each attack; -l, -c, -r and -u are added.
@@ -107,10 +108,6 @@ def load(of, normal, chosen):
         total, succeeded = map(int, counts.groups())
         micros = sorted(int(line.split("\t")[2]) for line in log)
     return total, total - succeeded, micros
-
-
-def percentile(ordered, percent):
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] if ordered else 0
 
 
 @contextmanager
