@@ -4,7 +4,7 @@ import dataclasses
 
 from . import compare, load, options, report, scenario, server
 
-SERVERS = ["ephpm", "nginx-fpm"]
+SERVERS = ["ephpm", "nginx-fpm", "lighttpd-fpm"]
 
 
 def add_options(command):

@@ -89,6 +89,7 @@ class Http2:
 
     def __init__(self, of, address):
         self.socket = socket.create_connection(("127.0.0.1", of.h2_port), 30, (address, 0))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(self.PREFACE + self.frame(self.SETTINGS, 0, 0))
         self.stream = -1
         self.received = b""

@@ -36,8 +36,6 @@ def measure(server, scenario, chosen, generator):
         return {"problem": problem}
     server_cpu = after.server_cpu - before.server_cpu
     beside_cpu = after.beside_cpu - before.beside_cpu
-    others = after.busy - before.busy - server_cpu - beside_cpu - (after.load_cpu - before.load_cpu)
-    machine = (after.time - before.time) * os.cpu_count()
     return {
         "requests": counts["requests"],
         "cpu_us": server_cpu * 1e6 / counts["requests"],
@@ -45,9 +43,7 @@ def measure(server, scenario, chosen, generator):
         "requests_per_second": counts["requests"] * 1e6 / counts["micros"],
         "p50_us": counts["p50_us"],
         "p99_us": counts["p99_us"],
-        "others_share": max(0.0, others / machine),
-        "steal_share": (after.steal - before.steal) / machine,
-    }
+    } | before.disturbance(after)
 
 
 class Moment:
@@ -61,6 +57,13 @@ class Moment:
         self.load_cpu = children.ru_utime + children.ru_stime
         self.busy, self.steal = processes.machine_seconds()
         self.time = time.monotonic()
+
+    def disturbance(self, later):
+        """What part of the machine others used, and had stolen, from this moment to a later one."""
+        ours = sum(getattr(later, part) - getattr(self, part) for part in ("server_cpu", "beside_cpu", "load_cpu"))
+        machine = (later.time - self.time) * os.cpu_count()
+        return {"others_share": max(0.0, (later.busy - self.busy - ours) / machine),
+                "steal_share": (later.steal - self.steal) / machine}
 
 
 def wrk(server, scenario, connections, seconds):

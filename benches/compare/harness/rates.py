@@ -11,6 +11,7 @@ from statistics import median
 from . import compare, options, report, scenario, server
 from .error import BenchError
 from .figures import good_rounds, middle
+from .load import Moment
 
 SERVERS = ["ephpm", "nginx-fpm"]
 LOAD = report.RESULTS.parent / "load"
@@ -39,9 +40,10 @@ def main(chosen):
               f"{chosen.seconds} s; medians\n\n{HEAD}")
         for each in scenarios:
             results[each.name] = at_shares(program, servers, each, chosen)
+    rounds = {f"{name} {share}": found["rounds"] for name, of in results.items() for share, found in of["shares"].items()}
+    compare.print_disturbance(rounds)
     report.save(chosen, {"servers": facts, "rates": results})
-    return compare.exit_status({f"{name} {share}": found["rounds"] for name, of in results.items()
-                                for share, found in of["shares"].items()})
+    return compare.exit_status(rounds)
 
 
 def at_shares(program, servers, of, chosen):
@@ -75,13 +77,14 @@ def load(program, server, of, rate, chosen):
     if problem:
         return {"problem": problem}
     command = [program, f"127.0.0.1:{server.port}", of.path, f"{rate:.3f}", str(chosen.seconds), str(chosen.concurrency)]
+    before = Moment(server)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10 * chosen.seconds + 30, check=False)
     except subprocess.TimeoutExpired:
         return {"problem": "the load did not end in time"}
     if done.returncode:
         return {"problem": done.stderr.strip()}
-    return json.loads(done.stdout)
+    return json.loads(done.stdout) | before.disturbance(Moment(server))
 
 
 HEAD = (f"{'scenario':<12}{'share':>6}{'requests/s':>12}  {'server':<20}{'p50 ms':>9}{'p99 ms':>9}  {'(of rounds)':<15}"

@@ -3,10 +3,9 @@
 from statistics import median
 
 from . import targets
+from .compare import OTHERS_SHARE_MAX
 from .figures import good_rounds, middle, ratios
 from .targets import OURS
-
-DISTURBED_SHARE = 0.05
 
 
 def table(head, rows):
@@ -28,8 +27,8 @@ def machine(results):
     rows = [[f"`run {name}`", run["time"][:16].replace("T", " "), run["commit"] or "–", others(run)]
             for name, run in results.items()]
     parts = ["\n".join(sorted(machines)), "\n".join(sorted(servers)), table(["run", "UTC", "commit", "others' CPU time"], rows)]
-    if disturbed := [name for name, run in results.items() if others_share(run) > DISTURBED_SHARE]:
-        parts.append(f"**Others used more than {DISTURBED_SHARE:.0%} of the machine during: {', '.join(disturbed)}. What "
+    if disturbed := [name for name, run in results.items() if others_share(run) > OTHERS_SHARE_MAX]:
+        parts.append(f"**Others used more than {OTHERS_SHARE_MAX:.0%} of the machine during: {', '.join(disturbed)}. What "
                      "these found is not to be trusted.**")
     return "\n\n".join(parts)
 
