@@ -21,7 +21,7 @@ def draw(rounds, facts):
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="12" y="20" font-size="15">CPU time per request, {escape(base)} = 100 % (shorter is better)</text>',
+        f'<text x="12" y="20" font-size="15">CPU time per request, {escape(base)} = 100 % (shorter is better; bars end at {SHARE_MAX:.0%})</text>',
     ]
     x = 12
     for server, colour in zip(servers, COLOURS):

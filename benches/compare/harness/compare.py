@@ -39,7 +39,6 @@ def main(chosen):
         for each in scenarios:
             results[each.name] = rounds(servers, each, chosen)
             print_scenario(each.name, results[each.name])
-    print("\nratio: CPU time of the first server to this one's; below 1 the first is better.")
     print_disturbance(results)
     file = report.save(chosen, {"servers": facts, "rounds": results})
     picture = file.with_suffix(".svg")
@@ -99,12 +98,19 @@ def print_failures(name, server_name, own):
 
 
 def print_disturbance(results):
+    """What the ratios mean, and whether they do."""
+    print("\nratio: CPU time of the first server to this one's; below 1 the first is better.")
+    print_others(results)
+
+
+def print_others(results):
+    """How much of the machine others used in the good rounds."""
     good = [one for of in results.values() for each in of.values() for one in good_rounds(each)]
     if not good:
         return
     others = [one["others_share"] for one in good]
     steal = max(one["steal_share"] for one in good)
-    print(f"\nOthers used {median(others):.0%} of this machine meanwhile (at most {max(others):.0%}; stolen at most "
+    print(f"Others used {median(others):.0%} of this machine meanwhile (at most {max(others):.0%}; stolen at most "
           f"{steal:.0%}).")
     if median(others) > OTHERS_SHARE_MAX:
         print("That is too much to trust these figures: repeat it on a quiet machine.")

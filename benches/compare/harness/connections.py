@@ -30,9 +30,10 @@ def main(chosen):
             results[each.name] = by_turns(each, scenarios, file, chosen)
             for name, found in results[each.name].items():
                 print_row(each.name, name, found)
+    rounds = {f"{server_name} {name}": found for server_name, of in results.items() for name, found in of.items()}
+    compare.print_others(rounds)
     report.save(chosen, {"servers": facts, "connections": results})
-    return compare.exit_status({f"{server_name} {name}": found for server_name, of in results.items()
-                                for name, found in of.items()})
+    return compare.exit_status(rounds)
 
 
 def by_turns(of, scenarios, file, chosen):

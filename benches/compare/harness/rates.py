@@ -41,7 +41,7 @@ def main(chosen):
         for each in scenarios:
             results[each.name] = at_shares(program, servers, each, chosen)
     rounds = {f"{name} {share}": found["rounds"] for name, of in results.items() for share, found in of["shares"].items()}
-    compare.print_disturbance(rounds)
+    compare.print_others(rounds)
     report.save(chosen, {"servers": facts, "rates": results})
     return compare.exit_status(rounds)
 
