@@ -3,7 +3,7 @@
 from . import compare
 
 SERVERS = ["ephpm", "nginx-fpm-keepalive"]
-SCENARIOS = "php-hello,php-10k,php-json,php-post-1k,php-upload-1m,php-1m-output"
+SCENARIOS = "php-hello,php-10k,php-json"
 
 
 def add_options(command):

@@ -6,7 +6,7 @@ SERVERS = ["ephpm", "lighttpd-fpm"]
 
 
 def add_options(command):
-    compare.add_options(command, scenarios="static-*,php-hello")
+    compare.add_options(command, scenarios="static-1k,static-100k,static-304")
 
 
 main = compare.main
