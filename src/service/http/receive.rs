@@ -84,7 +84,7 @@ impl Http {
                     stream.due = Some(due);
                     self.arm(due);
                 }
-                self.streams.push(stream);
+                self.add(stream);
             }
             Err(error) => self.refuse_content(reply, &error, request, out, cx),
         }
