@@ -7,6 +7,7 @@ pub mod confine;
 pub mod file;
 pub mod listening;
 pub mod process;
+pub mod schedule;
 pub mod shared;
 pub mod signal;
 pub mod socket;
