@@ -6,6 +6,7 @@
 pub mod confine;
 pub mod file;
 pub mod listening;
+pub mod memory;
 pub mod process;
 pub mod schedule;
 pub mod shared;

@@ -203,7 +203,7 @@ fn a_busy_producer_cares_for_the_items_of_one_that_sleeps() {
                 while queue.push(true).is_err() {
                     thread::yield_now();
                 }
-                if round % 2 == 0 {
+                if round.is_multiple_of(2) {
                     queue.tend();
                 }
             }
@@ -280,7 +280,7 @@ fn no_item_and_no_wake_up_is_lost() {
                         item = back;
                         thread::yield_now();
                     }
-                    if item % 3 == 0 {
+                    if item.is_multiple_of(3) {
                         queue.hand_over();
                     } else {
                         while queue.tend() {
