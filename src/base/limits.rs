@@ -28,6 +28,11 @@ pub const CHUNK_OVERHEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// PHP output that gathers on the PHP thread before it is handed to the loop.
 pub const OUTPUT_BLOCK_BYTES: usize = 64 * 1024;
+/// What each arena of the allocator keeps of freed memory: the blocks of the responses that a thread makes at a time, which
+/// otherwise are given back and faulted in again at every response.
+pub const FREED_MEMORY_KEPT: i32 = 4 * 1024 * 1024;
+/// Pieces of memory from this size on are given back to the kernel as soon as they are freed. An encoder's are smaller.
+pub const MAPPED_MEMORY_MIN: i32 = 2 * 1024 * 1024;
 /// Interim heads (1xx) of one response that may wait for the loop; a script that sends more has them dropped.
 pub const INTERIM_HEADS_MAX: usize = 8;
 /// Output handed over but not yet pulled by the loop, above which the PHP thread waits.

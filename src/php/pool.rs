@@ -264,6 +264,15 @@ impl Dispatch for Shared {
         let line = self.lines.get(responder.job().pool).unwrap_or(&self.lines[0]);
         line.push(responder)
     }
+
+    fn tend(&self) -> bool {
+        // All of them, so not `any`.
+        self.lines.iter().filter(|line| line.tend()).count() > 0
+    }
+
+    fn hand_over(&self) {
+        self.lines.iter().for_each(Line::hand_over);
+    }
 }
 
 impl Scoreboard for Shared {

@@ -144,7 +144,11 @@ unsafe extern "C" fn log_message(_exchange: *mut c_void, level: i32, message: *c
 unsafe extern "C" fn set_timeout(thread: *mut c_void, seconds: i64, hard_seconds: i64) {
     // SAFETY: what `Attachment` gave, which keeps it while the thread is attached. It is shared with other threads.
     let slot = unsafe { &*thread.cast::<Slot>() };
-    slot.limit_time(Instant::now(), seconds, hard_seconds);
+    if seconds > 0 {
+        slot.limit_time(Instant::now(), seconds, hard_seconds);
+    } else {
+        slot.lift_limit();
+    }
 }
 
 unsafe extern "C" fn take_trace(thread: *mut c_void, text: *const c_char, len: usize) {

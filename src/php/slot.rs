@@ -161,6 +161,11 @@ impl<T: Interrupt> Slot<T> {
         self.wake_watchdog(next_turn);
     }
 
+    /// Lifts the limit.
+    pub(super) fn lift_limit(&self) {
+        self.lock().limit = TimeLimit::default();
+    }
+
     /// The thread has been asked for its trace, and this is it.
     pub(super) fn take_trace(&self, now: Instant, trace: String) {
         let slow = {

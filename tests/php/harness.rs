@@ -146,6 +146,7 @@ impl Exchange {
         let tag = Tag { connection: Key::from_bits(0), stream: 0 };
         let (handle, responder) = exchange::new(ask.job(), tag, Arc::clone(&bell), None);
         assert!(dispatch.submit(responder).is_ok(), "the queue is full");
+        dispatch.hand_over();
         Self { handle: Some(handle), bell, rings, released: false }
     }
 
