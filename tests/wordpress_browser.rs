@@ -61,27 +61,7 @@ fn wordpress_is_used_in_a_browser() {
     println!("pictures of what the browsers show: {}", screenshots.display());
     let directory = TemporaryDirectory::new("wordpress-browser");
     let start = Instant::now();
-    // What takes a while to start does so side by side.
-    let database = thread::spawn(Database::start);
-    let root = lay_out(&directory, &[("WP_DATABASE", "mysql"), ("WP_OFFLINE", "1")]);
-    let server = Server::builder(&root)
-        .ini("upload_max_filesize", "8M")
-        .ini("post_max_size", "8M")
-        // Code that has changed is seen only if WordPress says so, by opcache_invalidate().
-        .ini("opcache.validate_timestamps", "0")
-        .start();
-    let driver = Rc::new(Driver::start());
-    let mut site = Site {
-        owner: Browser::new(&driver, &server.url(), &screenshots, "owner"),
-        visitor: Browser::new(&driver, &server.url(), &screenshots, "visitor"),
-        client: server.client(),
-        allowed: Allowed::read(),
-        post: String::new(),
-        server,
-        root,
-        directory,
-        database: database.join().expect("a database, or its panic's message above"),
-    };
+    let mut site = Site::start(directory, &screenshots);
     tell(start, "everything is started");
     for (name, step) in STEPS {
         let start = Instant::now();
@@ -101,6 +81,34 @@ fn wordpress_is_used_in_a_browser() {
     let complaints = log.lines().filter(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)));
     let complaints: Vec<_> = complaints.filter(|line| !allowed.permits("log", line)).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+impl Site {
+    /// Starts everything; the database, which takes longest, beside the rest.
+    fn start(directory: TemporaryDirectory, screenshots: &Path) -> Self {
+        thread::scope(|scope| {
+            let database = scope.spawn(Database::start);
+            let root = lay_out(&directory, &[("WP_DATABASE", "mysql"), ("WP_OFFLINE", "1")]);
+            let server = Server::builder(&root)
+                .ini("upload_max_filesize", "8M")
+                .ini("post_max_size", "8M")
+                // Code that has changed is seen only if WordPress says so, by opcache_invalidate().
+                .ini("opcache.validate_timestamps", "0")
+                .start();
+            let driver = Rc::new(Driver::start());
+            Self {
+                owner: Browser::new(&driver, &server.url(), screenshots, "owner"),
+                visitor: Browser::new(&driver, &server.url(), screenshots, "visitor"),
+                client: server.client(),
+                allowed: Allowed::read(),
+                post: String::new(),
+                server,
+                root,
+                directory,
+                database: database.join().expect("its panic's message is above"),
+            }
+        })
+    }
 }
 
 fn tell(start: Instant, what: &str) {
