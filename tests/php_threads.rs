@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use ephpm::exchange::{Dispatch, Pull};
-use ephpm::php::{Php, PhpOptions, Pool, PoolOptions, SlowRequest, SlowSink, Snapshot, ThreadState};
+use ephpm::php::{NamedPool, Php, PhpOptions, Pool, PoolOptions, SlowRequest, SlowSink, Snapshot, ThreadState};
 use harness::{Ask, Exchange, php_options, pool_options};
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -35,6 +35,7 @@ fn threads() {
     requests_end_when_their_time_is_over(&php);
     shutdown_functions_get_little_more(&php);
     threads_that_do_not_come_back_are_replaced(&php);
+    lost_threads_are_counted_for_each_pool(&php);
     slow_requests_are_told_with_their_trace(&php);
     threads_start_anew_without_anybody_noticing(&php);
     what_a_thread_holds_is_known(&php);
@@ -185,6 +186,31 @@ fn threads_that_do_not_come_back_are_replaced(php: &Php) {
     assert_eq!(pool.scoreboard().snapshot().threads[0].state, ThreadState::Running);
     let_go(second_fifo);
     assert_eq!(waiting.answer().text(), "Hello 3", "the other one goes on");
+    assert_eq!(pool.stop(AT_ONCE, LONG), Ok(()));
+}
+
+/// Slow requests that lose threads for good take none from the others.
+fn lost_threads_are_counted_for_each_pool(php: &Php) {
+    if !php.info().zts {
+        return;
+    }
+    let tenth = SECOND / 10;
+    let named = vec![NamedPool { name: "slow".to_owned(), threads: 1, queue_max: 10 }];
+    let options = PoolOptions { request_timeout: Some(tenth), lost_after: tenth, named, ..pool_options(1) };
+    let pool = Pool::start(php, &options).unwrap();
+    let fifos = ["a", "b", "c"].map(child);
+    let ask =
+        |fifo: &PathBuf, pool| Ask { pool, ..Ask::get("/time.php", format!("how=child&file={}", fifo.display())) };
+    for (fifo, number, lost, given_up) in [(&fifos[0], 1, 1, 1), (&fifos[1], 1, 1, 2), (&fifos[2], 0, 2, 3)] {
+        let mut exchange = Exchange::submit(&*pool.dispatch(), ask(fifo, number));
+        assert_eq!(until_expired(&mut exchange), "");
+        wait(&pool, "it is given up", |now| now.totals.lost == given_up && now.lost.len() == lost);
+    }
+    hello(&pool, 1);
+    fifos.into_iter().for_each(let_go);
+    let again = Exchange::submit(&*pool.dispatch(), Ask { pool: 1, ..Ask::get("/hello.php", "n=2") });
+    assert_eq!(again.answer().text(), "Hello 2");
+    wait(&pool, "all are back", |now| now.lost.is_empty());
     assert_eq!(pool.stop(AT_ONCE, LONG), Ok(()));
 }
 

@@ -186,12 +186,14 @@ fn slow_paths_keep_to_their_pool() {
     let queue_length = |status: &Json| number(&status["pools"].items()[1]["queue_length"]);
     let mut waiting = vec![watched.ask_for("/reports/slow.php?n=0")];
     watched.wait("never running", |status| status["pools"].items()[1]["running"] == Json::Number(1.0));
-    for n in 1..=3 {
-        // The path counts, however it is written.
-        waiting.push(watched.ask_for(&format!("/%72eports/slow.php?n={n}")));
+    // The path counts, however it is written, and whatever stands behind the script.
+    for (n, path) in [(1, "/%72eports/slow.php"), (2, "/x/..//reports/slow.php"), (3, "/reports/slow.php/y")] {
+        waiting.push(watched.ask_for(&format!("{path}?n={n}")));
         watched.wait("never queued", |status| queue_length(status) == f64::from(n));
     }
     watched.server.client().get("/reports/slow.php?n=4").expect(503);
+    // As a front controller would be asked.
+    watched.server.client().get("/hello.php/reports/x").expect(503);
     for _ in 0..20 {
         assert_eq!(watched.server.client().get("/hello.php").expect(200).text(), "hello");
     }

@@ -38,9 +38,9 @@ impl Seats {
         Arc::clone(&lock(&self.seats[number]))
     }
 
-    /// How many threads have lost their seat and not come back.
-    pub(super) fn lost(&self) -> usize {
-        lock(&self.lost).len()
+    /// How many threads with such a number have lost their seat and not come back.
+    pub(super) fn lost(&self, is_counted: impl Fn(usize) -> bool) -> usize {
+        lock(&self.lost).iter().filter(|slot| is_counted(slot.number())).count()
     }
 
     /// Gives a thread's seat to a new one, which is returned. `None` if the thread has just come back.
