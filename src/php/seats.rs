@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::alarm::Alarm;
 use super::scoreboard::ThreadStatus;
 use super::slot::{Event, Slot, Watch};
+use super::target::Ending;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -81,9 +82,9 @@ impl Seats {
         (events, next)
     }
 
-    /// Ends all scripts.
+    /// Ends all scripts, since the server stops.
     pub(super) fn interrupt(&self) {
-        self.all().iter().for_each(|slot| slot.fire());
+        self.all().iter().for_each(|slot| slot.interrupt(Ending::Stop));
     }
 
     /// What the threads in their seats are at, and those without.
