@@ -109,7 +109,7 @@ fn defaults() {
 
     assert_eq!(config.php.max_execution_time, None);
     assert_eq!((config.php.request_timeout, config.php.slow_log_after, config.php.slow_log), (None, None, None));
-    assert_eq!((config.php.max_requests, config.php.thread_stack), (0, 128 << 20));
+    assert_eq!((config.php.max_requests, config.php.thread_stack), (0, 256 << 20));
     assert_eq!(config.php.memory_limit, None);
     assert_eq!(config.php.ini_file, None);
     assert_eq!(config.php.ini_overrides, []);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use php_sys::{
-    ephpm_ending, ephpm_interrupt, ephpm_interrupt_clear, ephpm_interrupt_end, ephpm_interrupt_expire, ephpm_interrupt_fire, ephpm_interrupt_is_expiring,
-    ephpm_interrupt_is_pending, ephpm_interrupt_is_trace_wanted, ephpm_interrupt_trace, ephpm_interrupt_unwant_trace,
-    ephpm_interrupt_want_trace,
+    ephpm_ending, ephpm_interrupt, ephpm_interrupt_clear, ephpm_interrupt_end, ephpm_interrupt_expire,
+    ephpm_interrupt_fire, ephpm_interrupt_is_expiring, ephpm_interrupt_is_pending, ephpm_interrupt_is_trace_wanted,
+    ephpm_interrupt_trace, ephpm_interrupt_unwant_trace, ephpm_interrupt_want_trace,
 };
 
 /// Bytes of a trace; some hundred frames.

@@ -28,6 +28,17 @@ fn settings_are_the_configured_ones_and_ini_set_lasts_one_request() {
 }
 
 #[test]
+fn a_php_ini_may_name_variables_of_the_environment() {
+    let site = Site::with(|builder, root| {
+        std::fs::write(root.join("php.ini"), "memory_limit = ${EPHPM_TEST_MEMORY}\n").expect("a written file");
+        builder.php(&format!("ini_file = {:?}", root.join("php.ini"))).environment("EPHPM_TEST_MEMORY", "77M")
+    });
+    site.once(&get("ini.php?key=memory_limit", 0), |response| {
+        assert!(text(response, 200).starts_with("77M "), "{}", response.text());
+    });
+}
+
+#[test]
 fn phpinfo_is_html() {
     let site = Site::start();
     site.many(
@@ -54,13 +65,10 @@ fn output_in_single_bytes_is_exact() {
     let site = Site::start();
     let mut expected = b"0123456789".repeat(10_000);
     expected.extend(0..=255);
-    for (server, _) in site.each() {
-        let mut client = server.client();
-        for i in 0..20 {
-            let content = client.send(&get("bytes.php", i)).content;
-            assert!(content.strip_prefix(&expected[..]) == Some(i.to_string().as_bytes()), "{i}");
-        }
-    }
+    site.many(
+        |i| get("bytes.php", i),
+        |i, response| assert!(response.content.strip_prefix(&expected[..]) == Some(i.to_string().as_bytes()), "{i}"),
+    );
 }
 
 #[test]
