@@ -17,7 +17,7 @@ fn a_script_answers_with_its_output() {
 
 #[test]
 fn settings_are_the_configured_ones_and_ini_set_lasts_one_request() {
-    let site = Site::with(|builder, _| builder.ini("memory_limit", "77M"));
+    let site = Site::with(|builder, _| builder.ini("memory_limit", "77M").php("max_execution_time = 60"));
     site.many(
         |i| get("ini.php?key=memory_limit", i),
         |i, response| {
@@ -25,6 +25,9 @@ fn settings_are_the_configured_ones_and_ini_set_lasts_one_request() {
             assert_eq!(text(response, 200), format!("77M 14 {third}"));
         },
     );
+    site.once(&get("ini.php?key=max_execution_time", 0), |response| {
+        assert!(text(response, 200).starts_with("60 "), "{}", response.text());
+    });
 }
 
 #[test]
