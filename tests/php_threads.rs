@@ -301,10 +301,11 @@ fn slow_requests_are_told_with_their_trace(php: &Php) {
 
 fn threads_start_anew_without_anybody_noticing(php: &Php) {
     const REQUESTS: usize = 1000;
-    let pool = Pool::start(php, &PoolOptions { max_requests: 5, ..pool_options(4) }).unwrap();
+    let named = vec![NamedPool { name: "other".to_owned(), threads: 2, queue_max: REQUESTS }];
+    let pool = Pool::start(php, &PoolOptions { max_requests: 5, named, ..pool_options(4) }).unwrap();
     let dispatch: Arc<dyn Dispatch> = pool.dispatch();
-    let exchanges: Vec<_> =
-        (0..REQUESTS).map(|n| Exchange::submit(&*dispatch, Ask::get("/hello.php", format!("n={n}")))).collect();
+    let ask = |n| Ask { pool: n % 2, ..Ask::get("/hello.php", format!("n={n}")) };
+    let exchanges: Vec<_> = (0..REQUESTS).map(|n| Exchange::submit(&*dispatch, ask(n))).collect();
     for (n, exchange) in exchanges.into_iter().enumerate() {
         let answer = exchange.answer();
         assert_eq!((answer.text(), answer.complete), (&*format!("Hello {n}"), true));
