@@ -87,7 +87,7 @@ fn defaults() {
     assert_eq!(server.fields_max, 100);
     assert_eq!(server.target_bytes_max, 8 * 1024);
     assert_eq!(server.content_bytes_max, 64 * 1024 * 1024);
-    assert_eq!(server.content_memory_max, 256 * 1024);
+    assert_eq!(server.content_memory_max, 2 * 1024 * 1024);
     assert_eq!(server.temp_dir, std::env::temp_dir());
     assert_eq!(server.head_timeout, Duration::from_secs(10));
     assert_eq!(server.content_timeout, Duration::from_secs(30));

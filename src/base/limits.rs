@@ -15,7 +15,7 @@ pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of request content (413).
 pub const CONTENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Request content held in memory; what exceeds it goes to an unlinked temporary file.
-pub const CONTENT_MEMORY_MAX: usize = 256 * 1024;
+pub const CONTENT_MEMORY_MAX: usize = 2 * 1024 * 1024;
 /// Request content that all requests together hold in memory, or 16 times as much as one may if that is more; what
 /// exceeds it goes to files, however short.
 pub const CONTENTS_MEMORY_MAX: u64 = 64 * 1024 * 1024;

@@ -105,7 +105,7 @@ settings! {
         content_bytes_max: u64 = size(1, 1 << 40), "64M";
         /// Bytes of a request's content that are kept in memory; content that is longer goes to
         /// an unlinked file in `temp_dir`: 0 to 1 GiB. Default: 256 KiB.
-        content_memory_max: usize = size(0, 1 << 30), "256K";
+        content_memory_max: usize = size(0, 1 << 30), "2M";
         /// Bytes of all requests' content that lie in `temp_dir` at once; one that needs more is
         /// answered 503: 0 to 1024 GiB. Default: 4 GiB.
         content_files_max: u64 = size(0, 1 << 40), "4G";
