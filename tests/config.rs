@@ -616,7 +616,7 @@ fn php_settings_come_in_three_strengths() {
         ("opcache.validate_timestamps", "1"),
         ("mysqli.default_socket", "/run/mysqld/mysqld.sock"),
         ("pdo_mysql.default_socket", "/run/mysqld/mysqld.sock"),
-        ("zend.max_allowed_stack_size", "33554432"),
+        ("zend.max_allowed_stack_size", "67108864"),
     ] {
         assert_eq!(get(&config, name).as_deref(), Some(expected), "{name}");
     }
