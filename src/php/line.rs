@@ -42,6 +42,11 @@ impl Line {
         self.threads.contains(&thread)
     }
 
+    /// How many threads serve it.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
