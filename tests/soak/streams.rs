@@ -1,6 +1,6 @@
 //! Clients of HTTP/2: several requests at once on one connection, some of them given up.
 
-use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::io::{Error, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::asks;
@@ -79,10 +79,20 @@ fn receive(stream: &mut TcpStream, wanted: &[Wanted]) -> Result<Received> {
     let is_over = |answer: &Answer| answer.is_complete || answer.reset.is_some();
     let mut buf = vec![0; 65_536];
     while !wanted.iter().all(|Wanted { stream, .. }| received.answers.get(stream).is_some_and(is_over)) {
-        match stream.read(&mut buf)? {
-            0 => return Err(Error::new(ErrorKind::UnexpectedEof, format!("closed: {:?}", received.goaways))),
-            len => received.feed(&buf[..len]),
+        match stream.read(&mut buf) {
+            Ok(len) if len > 0 => received.feed(&buf[..len]),
+            over => return Err(Error::other(format!("{over:?} after {}", missing(&received, wanted)))),
         }
     }
     Ok(received)
+}
+
+/// What has come on each stream, as against what was to come.
+fn missing(received: &Received, wanted: &[Wanted]) -> String {
+    let of_stream = |Wanted { stream, content }: &Wanted| {
+        let answer = received.answers.get(stream).cloned().unwrap_or_default();
+        format!("{stream}: {} of {} bytes, {:?}", answer.content.len(), content.len(), answer.reset)
+    };
+    let streams: Vec<_> = wanted.iter().map(of_stream).collect();
+    format!("{}; {:?}", streams.join("; "), received.goaways)
 }
