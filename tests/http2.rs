@@ -361,7 +361,7 @@ fn draining_takes_two_steps() {
     assert_eq!(connection.disposition(), Disposition::Open);
     connection.with_waiting(|waiting| {
         let mut responder = Box::new(waiting.remove(0));
-        responder.send_head(ephpm::http::message::Response::new(ephpm::http::status::Status::OK));
+        responder.send_head(Response::new(Status::OK));
         responder.write(b"late").unwrap();
         responder.complete();
     });

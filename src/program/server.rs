@@ -38,7 +38,7 @@ use crate::base::black_box::BlackBox;
 use crate::base::limits;
 use crate::base::sys::{process, signal};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions, SlowSink};
-use crate::service::health::{Health, Peers, Stage};
+use crate::service::health::{Health, Stage};
 use control::Control;
 use drain::{Drain, End};
 use handover::Given;
@@ -98,7 +98,7 @@ fn serve(
 ) -> Result<Stopped, ServerError> {
     role.listen().map_err(|error| ServerError::System("cannot start a thread", error))?;
     let company = role.company().map_err(|error| ServerError::System("cannot share memory", error))?;
-    let health = Arc::new(Health::among(Arc::clone(&company) as Arc<dyn Peers>));
+    let health = Arc::new(Health::among(Arc::clone(&company) as _));
     let mut internal = match role.answers_early() {
         true => sockets.start_internal(&config, &health)?,
         false => None,
@@ -135,10 +135,7 @@ fn serve(
     health.open(Box::new(Arc::clone(&reporter)));
     if internal.is_none() {
         let started = sockets.start_internal(&config, &health);
-        internal = started.unwrap_or_else(|error| {
-            log::error!("{error}");
-            None
-        });
+        internal = started.inspect_err(|error| log::error!("{error}")).unwrap_or_default();
     }
     role.announce(|| announce(&config, &sockets, &php, &pool));
     health.enter(Stage::Ready);
