@@ -143,6 +143,21 @@ fn the_supervisor_only_supervises() {
     assert_eq!(tasks(server.pid()), 1);
     assert!(pids.iter().all(|pid| tasks(*pid) > 1 && stat(*pid).expect("a process")[1] == server.pid().to_string()));
     assert_eq!(server.log().matches("listening on").count(), 1, "one speaks for all: {}", server.log());
+    // Whoever was started when others were there has nothing of theirs: no line of another, no pipe.
+    let files = |pid: u32| {
+        let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("files").flatten();
+        let kind = |path: String| path.split_once(":[").map_or(path.clone(), |(kind, _)| kind.to_owned());
+        let mut kinds: Vec<_> = links
+            .filter_map(|link| fs::read_link(link.path()).ok())
+            .map(|path| kind(path.to_string_lossy().into_owned()))
+            .collect();
+        kinds.sort();
+        kinds
+    };
+    wait_until(|| files(pids[0]) == files(pids[1]), "one has more open than the other");
+    kill("KILL", pids[0]);
+    let replacement = wait_for_processes(&server, 3)[2];
+    wait_until(|| files(replacement) == files(pids[1]), "a replacement has more open than another");
 }
 
 /// A server whose processes fail from now on while they start: the directory of their log is gone.

@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::base::notice_board::{NoticeBoard, Place};
@@ -30,9 +30,9 @@ pub(super) struct Company {
     /// How often it was poked since this process has looked last.
     pokes: AtomicU64,
     /// How many restarts this process has been told of.
-    restarts: AtomicU64,
+    restarts: Mutex<u64>,
     /// What [`gather`](Self::gather) waits for.
-    looked: (Mutex<()>, Condvar),
+    looked: Condvar,
 }
 
 /// What there is to do for a process that has looked.
@@ -58,8 +58,8 @@ pub(super) struct Notice {
 impl Company {
     /// The company at this place of a board.
     pub(super) fn new(board: NoticeBoard, number: usize, line: Option<UnixStream>) -> Self {
-        let restarts = AtomicU64::new(board.restarts());
-        Self { board, number, line, pokes: AtomicU64::new(0), restarts, looked: Default::default() }
+        let restarts = Mutex::new(board.restarts());
+        Self { board, number, line, pokes: AtomicU64::new(0), restarts, looked: Condvar::new() }
     }
 
     /// Of a process without others.
@@ -79,11 +79,12 @@ impl Company {
         self.pokes.store(0, Ordering::SeqCst);
         let asked = self.board.asked();
         let report = (asked > self.place().answered()).then_some(asked);
-        let restarts = self.board.restarts();
-        let restart = self.restarts.fetch_max(restarts, Ordering::SeqCst) < restarts;
         // Who waits holds the lock while it looks whether it has to.
-        drop(self.looked.0.lock().unwrap_or_else(PoisonError::into_inner));
-        self.looked.1.notify_all();
+        let mut told = self.lock();
+        let restarts = self.board.restarts();
+        let restart = std::mem::replace(&mut *told, restarts) != restarts;
+        drop(told);
+        self.looked.notify_all();
         Wanted { report, restart }
     }
 
@@ -109,16 +110,19 @@ impl Company {
     pub(super) fn gather(&self, asked: u64, deadline: Instant) -> bool {
         let is_silent = |place: Place| stage(place) == Some(Stage::Ready) && place.answered() < asked;
         let left = deadline.saturating_duration_since(Instant::now());
-        let guard = self.looked.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_waiting = |_: &mut ()| self.others().any(is_silent);
-        let waited = self.looked.1.wait_timeout_while(guard, left, is_waiting).unwrap_or_else(PoisonError::into_inner);
+        let is_waiting = |_: &mut u64| self.others().any(is_silent);
+        let waited = self.looked.wait_timeout_while(self.lock(), left, is_waiting);
+        let waited = waited.unwrap_or_else(PoisonError::into_inner);
         !waited.1.timed_out()
     }
 
-    /// Has the PHP threads of the others start anew; this process does so by itself. Returns how many processes there are.
+    /// Has the PHP threads of the others start anew; this process is to do so by itself then. Returns how many processes
+    /// that makes.
     pub(super) fn restart(&self) -> usize {
-        let restarts = self.board.restart();
-        self.restarts.fetch_max(restarts, Ordering::SeqCst);
+        // With the lock, or else the main thread might do it as well.
+        let mut told = self.lock();
+        *told = self.board.restart();
+        drop(told);
         self.poke();
         1 + self.others().filter(|place| stage(*place).is_some()).count()
     }
@@ -134,6 +138,11 @@ impl Company {
 
     fn others(&self) -> impl Iterator<Item = Place> {
         self.board.places().enumerate().filter(|(number, _)| *number != self.number).map(|(_, place)| place)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        // Nothing panics while it holds the lock.
+        self.restarts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn poke(&self) {

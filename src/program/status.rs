@@ -167,8 +167,10 @@ impl Office for Arc<Reporter> {
     }
 
     fn restart_php(&self) -> Option<usize> {
-        // All processes have as many.
-        self.restart().map(|threads| threads * self.company.restart())
+        // The others first: whatever they were told until now this process does below, too.
+        let processes = self.scoreboard.upgrade().map(|_| self.company.restart())?;
+        // All have as many threads.
+        self.restart().map(|threads| threads * processes)
     }
 }
 
