@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use super::drain::{Drain, End};
 use super::options::{self, Held};
@@ -49,7 +48,7 @@ impl Loops {
         for (number, entrances) in entrances.into_iter().enumerate() {
             let disks = options::disks(config);
             if let Err(error) = disks.and_then(|disks| loops.spawn(number, entrances, disks, Arc::clone(&shared))) {
-                loops.stop(&mut Drain::within(Duration::ZERO, false), End::Stopped);
+                loops.stop(&mut Drain::at_once(), End::Stopped);
                 return Err(error);
             }
         }
