@@ -266,6 +266,7 @@ impl EventLoop {
             self.accept()?;
             for _ in 0..self.slots.round() {
                 self.turn();
+                self.exchanges.tend();
             }
             self.connections.store(self.slots.len(), Ordering::Relaxed);
             self.hand_over_log(|log, now| log.take(now));
@@ -306,6 +307,7 @@ impl EventLoop {
         let timeout = if self.slots.round() > 0 || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
+            self.exchanges.hand_over();
             let log = self.access_log.as_ref().and_then(AccessLog::deadline);
             let disks = self.internal_disks.iter().map(Disk::deadline);
             let pauses = [self.accept_paused_until, self.crowded_until];

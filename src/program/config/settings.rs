@@ -221,8 +221,8 @@ settings! {
         max_requests: u64 = integer(0, 1_000_000_000), "0";
         /// The stack of a PHP thread, of which only what is used takes memory: 2 MiB to 1 GiB. PHP's
         /// functions stop at a quarter of it, unless `zend.max_allowed_stack_size` says otherwise;
-        /// the rest is for what does not look how deep it is. Default: 128 MiB.
-        thread_stack: usize = size(2 << 20, 1 << 30), "128M";
+        /// the rest is for what does not look how deep it is. Default: 256 MiB.
+        thread_stack: usize = size(2 << 20, 1 << 30), "256M";
         /// Memory that a script may take, in PHP's shorthand; `-1` is without limit. Unless set,
         /// what `ini_file` says, or else `128M`.
         memory_limit: Option<String> = memory_limit(), unset "as in ini_file, or 128M";

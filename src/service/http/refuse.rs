@@ -85,7 +85,7 @@ impl Http {
         let compression = Compression::new(&request, &cx.options.compression);
         let content = Content::Memory(Bytes::new());
         let error = Some(refusal.status);
-        let pool = cx.options.pools.select(request.path());
+        let pool = cx.options.pools.select(request.path(), &script);
         let job = Job { request, script, pool, error, peer: reply.peer, content, received_at: cx.wall };
         match self.submit(job, reply.id, cx) {
             Some((handle, head)) => {

@@ -25,29 +25,29 @@ impl Http {
         }
         let mut budget = limits::PULL_BUDGET;
         // Where the last turn has stopped, so that none of many waits for ever.
-        let mut index = self.next.min(self.streams.len());
-        let mut left = self.streams.len();
-        self.has_news = false;
-        while left > 0 {
-            left -= 1;
-            if index >= self.streams.len() {
-                index = 0;
-            }
-            if self.streams[index].has_news {
-                match self.pull_stream(index, &mut budget, out, cx) {
-                    // Another stream may have taken its place.
-                    Pulled::Over => continue,
-                    Pulled::All => self.streams[index].has_news = false,
-                    Pulled::Some => {
-                        self.has_news = true;
-                        self.next = index;
-                        return budget == 0;
-                    }
+        while let Some(index) = self.next_with_news() {
+            match self.pull_stream(index, &mut budget, out, cx) {
+                // Another stream may have taken its place.
+                Pulled::Over => self.next = index,
+                Pulled::All => {
+                    self.streams[index].has_news = false;
+                    self.next = index + 1;
+                }
+                Pulled::Some => {
+                    self.next = index;
+                    return budget == 0;
                 }
             }
-            index += 1;
         }
+        self.has_news = false;
         false
+    }
+
+    /// The next stream from which something may be pulled. It is looked for each time, since streams change places.
+    fn next_with_news(&self) -> Option<usize> {
+        let len = self.streams.len();
+        let start = self.next.min(len);
+        (start..len).chain(0..start).find(|index| self.streams[*index].has_news)
     }
 
     /// Pulls from one stream.
