@@ -214,6 +214,29 @@ fn a_deployment_is_seen_after_a_restart_of_php_that_nobody_notices() {
     assert_eq!(number(&status["totals"]["unhealthy"]), 0.0);
 }
 
+/// As tools for deployment do it: the document root is a link, which is put in the place of another.
+#[test]
+fn a_release_is_switched_by_its_link() {
+    let releases = site(&[]);
+    for name in ["one", "two"] {
+        releases.write(&format!("{name}/page.php"), "<?php echo require 'part.php', basename(__DIR__);");
+        releases.write(&format!("{name}/part.php"), format!("<?php return 'part of {name}, ';"));
+    }
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, releases.path().join(name)).expect("a link");
+    link("one", "current");
+    let builder = Server::builder(releases.path().join("current")).ini("opcache.file_update_protection", "0");
+    let watched = Watched::start(builder);
+    let page = || watched.server.client().get("/page.php").expect(200).text();
+    assert_eq!((page(), page()), ("part of one, one".to_owned(), "part of one, one".to_owned()));
+    link("two", "next");
+    fs::rename(releases.path().join("next"), releases.path().join("current")).expect("a link in another's place");
+    assert!(watched.ask("POST", "/restart-php", "Content-Length: 0\r\n").starts_with("HTTP/1.1 202 "));
+    watched.wait("threads never start anew", |status| {
+        status["restarting"] == Json::Number(0.0) && number(&status["totals"]["opcache_restarts"]) >= 1.0
+    });
+    assert_eq!(page(), "part of two, two");
+}
+
 /// So many start anew, unless there is but one, which has nothing to leave.
 fn threads(count: u32) -> f64 {
     if Info::of_libphp().zts { f64::from(count) } else { 0.0 }
@@ -232,12 +255,14 @@ fn slow_paths_keep_to_their_pool() {
     let queue_length = |status: &Json| number(&status["pools"].items()[1]["queue_length"]);
     let mut waiting = vec![watched.ask_for("/reports/slow.php?n=0")];
     watched.wait("never running", |status| status["pools"].items()[1]["running"] == Json::Number(1.0));
-    for n in 1..=3 {
-        // The path counts, however it is written.
-        waiting.push(watched.ask_for(&format!("/%72eports/slow.php?n={n}")));
+    // The path counts, however it is written, and whatever stands behind the script.
+    for (n, path) in [(1, "/%72eports/slow.php"), (2, "/x/..//reports/slow.php"), (3, "/reports/slow.php/y")] {
+        waiting.push(watched.ask_for(&format!("{path}?n={n}")));
         watched.wait("never queued", |status| queue_length(status) == f64::from(n));
     }
     watched.server.client().get("/reports/slow.php?n=4").expect(503);
+    // As a front controller would be asked.
+    watched.server.client().get("/hello.php/reports/x").expect(503);
     for _ in 0..20 {
         assert_eq!(watched.server.client().get("/hello.php").expect(200).text(), "hello");
     }

@@ -36,7 +36,7 @@ use super::slow_log::SlowLog;
 use super::status::Reporter;
 use crate::base::black_box::BlackBox;
 use crate::base::limits;
-use crate::base::sys::{process, signal};
+use crate::base::sys::{memory, process, signal};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions, SlowSink};
 use crate::service::health::{Health, Stage};
 use control::Control;
@@ -68,6 +68,8 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     if let Err(error) = process::close_inherited_files_on_exec() {
         log::warn!("files that were open at the start may reach the programs that PHP starts: {error}");
     }
+    // Here, where there are no threads yet.
+    memory::keep_freed(limits::FREED_MEMORY_KEPT, limits::MAPPED_MEMORY_MIN);
     let mut given = Given::take();
     let sockets = Sockets::open(&config, &mut given)?;
     if config.server.processes == 0 {

@@ -26,7 +26,7 @@ const EXPECTED: &[&[&str]] = &[
     &["WARN  OPcache waits to restart (", "go on without the cache"],
     // A restart that waited so long ends what is in its way, which are the scripts that are stuck.
     &["WARN  php-", "OPcache has waited for its script for opcache.force_restart_timeout; ending it"],
-    &["ERROR php: PHP Fatal error:  Maximum execution time of 30 seconds exceeded", "stuck.php"],
+    &["ERROR php: PHP Fatal error:  Ended for OPcache, which has waited to restart", "stuck.php"],
     // What scripts do.
     &["ERROR php: PHP Fatal error:  Uncaught RuntimeException: soak ", "ending.php:"],
     &["ERROR php: PHP Fatal error:  Uncaught Error: Call to undefined function undefined_function()"],

@@ -174,7 +174,7 @@ impl Http {
 
     /// Sends a file's answer.
     pub(super) fn send_answer(&mut self, mut reply: Reply, answer: FileReply, out: &mut SendQueue, cx: &Context<'_>) {
-        reply.head(&mut self.protocol, answer.response, answer.length, out, cx);
+        reply.head(&mut self.protocol, answer.head, answer.length, out, cx);
         self.send_chunks(reply, answer.content.into_iter().chain(answer.parts), out, cx);
     }
 
@@ -242,7 +242,7 @@ impl Http {
         }
         let due = cx.options.write_pace.begin(cx.now);
         let taken = self.protocol.progress(reply.id).1;
-        self.streams.push(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
+        self.add(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
         self.arm(due);
     }
 
@@ -298,7 +298,7 @@ enum Pulled {
 /// Sends what has become ready of a response.
 fn send_ready(reply: &mut Reply, protocol: &mut Protocol, ready: Ready, out: &mut SendQueue, cx: &Context<'_>) {
     if let Some((response, length)) = ready.head {
-        reply.head(protocol, response, length, out, cx);
+        reply.head(protocol, response.into(), length, out, cx);
     }
     if let Some(content) = ready.content {
         reply.content(protocol, Chunk::Bytes(content), out);
