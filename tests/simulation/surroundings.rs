@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ephpm::base::limits::{LINGER_TIMEOUT, READ_BUDGET};
+use ephpm::base::limits::LINGER_TIMEOUT;
 use ephpm::base::slab::Key;
 use ephpm::exchange::Spill;
 use ephpm::http::message::Peer;
 use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
+use ephpm::net::scratch::Scratch;
 use ephpm::net::spool::OutputFiles;
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
@@ -36,7 +37,7 @@ pub(crate) struct Surroundings {
     pub(crate) options: Options,
     pub(crate) exchanges: Exchanges,
     pub(crate) spool: SimSpool,
-    pub(crate) scratch: Vec<u8>,
+    pub(crate) scratch: Scratch,
     /// Lines of the access log.
     pub(crate) logged: usize,
     access_log: AccessLog,
@@ -53,7 +54,7 @@ impl Surroundings {
             options,
             exchanges,
             spool: SimSpool::default(),
-            scratch: vec![0; READ_BUDGET],
+            scratch: Scratch::default(),
             logged: 0,
             access_log: AccessLog::new(Format::Json),
             router: Router::new(router::Options::new(&b"/site"[..])),
