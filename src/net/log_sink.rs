@@ -45,9 +45,9 @@ impl LogSink {
 
     /// Tells the writer something else. False if there is no room for it.
     pub fn tell(&self, message: Message) -> bool {
-        let has_room = self.queue.push(message).is_ok();
+        let is_told = self.queue.push(message).is_ok();
         self.queue.hand_over();
-        has_room
+        is_told
     }
 
     /// The next message; waits for one.
