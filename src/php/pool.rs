@@ -372,7 +372,7 @@ impl Shared {
             record.into_iter().for_each(|record| note(record, &told));
             slot.begin(Instant::now(), &told, || responder.expiry());
             let request = arena.request(responder.job(), &self.server);
-            let health = sapi::execute(attachment, &request, responder);
+            let health = sapi::execute(attachment, &request, responder, || self.opcache.announce(attachment));
             served += 1;
             if !slot.end(Instant::now(), attachment.memory()) {
                 // The record is that of the thread in its place.
