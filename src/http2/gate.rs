@@ -7,6 +7,7 @@
 //! What does not pass ends the connection: nothing behind it is read.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use h2::Reason;
@@ -117,13 +118,12 @@ impl Gate {
         }
     }
 
-    pub(super) fn purse(&mut self) -> &mut Purse {
-        &mut self.purse
-    }
-
-    /// Content has been sent.
-    pub(super) fn earn(&mut self, bytes: u64) {
-        self.purse.earn(bytes as f64 / BYTES_A_COIN as f64);
+    /// Takes note of the time, and of so many bytes of content that have been sent since.
+    pub(super) fn fill(&mut self, now: Instant, sent: u64) {
+        self.purse.fill(now);
+        if sent > 0 {
+            self.purse.earn(sent as f64 / BYTES_A_COIN as f64);
+        }
     }
 
     /// Whether the peer has acknowledged our SETTINGS.
@@ -429,7 +429,7 @@ mod tests {
         passes(&mut gate, &frame(0, 0, 1, &[6; 300]), 99);
         assert_eq!(passes(&mut gate, &ping.repeat(20), 99).len(), 17 * 20);
         assert_eq!(gate.take_verdict(), None);
-        gate.earn(2048);
+        gate.fill(Instant::now(), 2048);
         assert_eq!(passes(&mut gate, &ping.repeat(20), 99).len() / 17, 2);
         assert_eq!((gate.take_verdict(), gate.take_verdict()), (Some(Reason::ENHANCE_YOUR_CALM), None));
         assert_eq!(passes(&mut gate, &ping, 99), b"");

@@ -50,7 +50,7 @@ impl Http2 {
             inbox.clear();
             return false;
         }
-        self.pipe.ends().gate.purse().fill(now);
+        self.pipe.ends().gate.fill(now, self.ready.take_left());
         self.resets.fill(now);
         let Self { link, pipe, waker, drains_later, .. } = self;
         let polled = pipe.lend(inbox, out, || poll(link, *drains_later, &mut Context::from_waker(waker)));
@@ -110,6 +110,11 @@ impl Http2 {
         self.requests += 1;
         if self.requests == self.options.requests_max {
             self.drain();
+        } else if let Some(left) = &mut self.requests_left {
+            *left -= 1;
+            if *left == 0 {
+                self.shut_down(Reason::ENHANCE_YOUR_CALM);
+            }
         }
     }
 
@@ -149,9 +154,7 @@ impl Http2 {
         }
         let unsent = stream.line.unsent();
         if unsent == 0 && stream.is_ended {
-            if let Some(stream) = self.streams.remove(key) {
-                self.pipe.ends().gate.earn(stream.line.sent());
-            }
+            self.streams.remove(key);
             self.resets.earn(1.0);
             self.events.push_back(Event::Sent(id));
         } else if stream.is_stalled && unsent < limits::STREAM_SEND_LOW {

@@ -53,6 +53,25 @@ fn noise_at_a_modest_rate_passes() {
 }
 
 #[test]
+fn windows_that_a_long_download_needs_are_no_noise() {
+    const MEGABYTE: u32 = 1 << 20;
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[(4, MEGABYTE)]);
+    say(&mut connection, &mut received, &[window_update(0, MEGABYTE), get(1, "/wait.php")].concat());
+    let mut responder = connection.with_waiting(|waiting| waiting.remove(0));
+    responder.send_head(ephpm::http::message::Response::new(ephpm::http::status::Status::OK));
+    for _ in 0..200 {
+        responder.write(&[b'x'; 64 * 1024]).unwrap();
+        connection.with_waiting(|_| ());
+        // Some clients tell of each piece that they have read, of the stream and of the connection.
+        let updates = [window_update(0, 4096), window_update(1, 4096)].concat().repeat(16);
+        say(&mut connection, &mut received, &updates);
+        assert_eq!(received.goaways, []);
+    }
+    assert_eq!(received.answers[&1].content.len(), 200 * 64 * 1024);
+}
+
+#[test]
 fn empty_data_ends_the_connection() {
     let site = Site::default();
     let frames = |time| match time {
@@ -244,6 +263,8 @@ fn who_reads_nothing_is_not_answered_without_end() {
         stream += 2;
     }
     assert!(stream < 200);
-    connection.pass(site.options.write_pace.timeout);
+    // What it took before earns a little.
+    connection.pass(site.options.write_pace.timeout * 2);
+    connection.pass(site.options.write_pace.timeout * 2);
     assert_eq!(connection.disposition(), Disposition::Cut);
 }

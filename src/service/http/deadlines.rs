@@ -152,7 +152,12 @@ impl Http {
                 && let Some(due) = stream.due
             {
                 let (unsent, sent) = self.protocol.progress(id);
-                let due = cx.options.write_pace.advance(due, sent - stream.taken, cx.now);
+                let mut due = cx.options.write_pace.advance(due, sent - stream.taken, cx.now);
+                if self.stalled {
+                    // All streams together wait for the connection, whose own timer tells whether the peer reads: on a
+                    // slow link a stream among many has its turn but now and then.
+                    due = due.max(cx.options.write_pace.begin(cx.now));
+                }
                 (stream.due, stream.taken) = ((unsent > 0).then_some(due), sent);
             }
             match stream.due {

@@ -78,6 +78,7 @@ impl Http {
                 }
                 Pull::Interim(mut response) => {
                     internal_files::FIELDS.iter().for_each(|name| response.headers.remove(name));
+                    *budget = budget.saturating_sub(limits::INTERIM_HEAD_COST);
                     protocol.send_response(reply.id, response, ContentLength::Unknown, cx.date, out);
                     continue;
                 }
