@@ -77,6 +77,12 @@ pub const STREAM_SEND_HIGH: u64 = 64 * 1024;
 /// Bytes that wait, below which it is again.
 pub const STREAM_SEND_LOW: u64 = 32 * 1024;
 
+/// Bytes in memory of responses that wait for their HTTP/2 peers, all together. With more, those that have taken nothing
+/// for [`STALL_LOOK`] are given up. A connection holds as much as a hundred of HTTP/1.
+pub const STALLED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How often it is looked how much that is.
+pub const STALL_LOOK: Duration = Duration::from_secs(1);
+
 /// Bytes of a file that are read at once, where the kernel cannot send it by itself.
 pub const FILE_PIECE_BYTES: u64 = 32 * 1024;
 /// Bytes of PHP's output that one connection pulls in one turn: what encoding shrinks does not fill the send queue.
