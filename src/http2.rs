@@ -7,6 +7,7 @@
 //! resets, requests on one connection. Time comes in as an argument; nothing here knows a socket, a file or PHP.
 
 mod field_block;
+mod frame;
 mod gate;
 mod piece;
 mod pipe;
@@ -123,7 +124,8 @@ impl Http2 {
     pub fn new(options: Http2Options) -> Self {
         let options =
             Http2Options { head_bytes_max: options.head_bytes_max.min(limits::HEAD_BYTES_CEILING), ..options };
-        let noise = Purse::new(options.control_frames_max, Duration::from_secs(1)).saving(limits::CONTROL_FRAMES_SAVED_MAX);
+        let noise =
+            Purse::new(options.control_frames_max, Duration::from_secs(1)).saving(limits::CONTROL_FRAMES_SAVED_MAX);
         let pipe = Pipe::new(Gate::new(noise));
         let handshake = Builder::new()
             .max_header_list_size(u32::try_from(options.head_bytes_max).expect("it has a ceiling"))

@@ -71,10 +71,9 @@ mod tests {
     #[test]
     fn what_is_earned_may_be_kept() {
         let now = Instant::now();
-        for (mut purse, kept) in [
-            (Purse::new(10, Duration::from_secs(5)), 10),
-            (Purse::new(10, Duration::from_secs(5)).saving(50), 50),
-        ] {
+        for (mut purse, kept) in
+            [(Purse::new(10, Duration::from_secs(5)), 10), (Purse::new(10, Duration::from_secs(5)).saving(50), 50)]
+        {
             purse.fill(now);
             purse.earn(100.0);
             purse.fill(now + Duration::from_secs(50));

@@ -296,7 +296,10 @@ impl Http2Client {
                 self.read += bytes.len();
                 if self.sent < PREFACE.len() {
                     // The server has waited for the rest in vain, and does not know what was meant.
-                    assert!(self.read > bytes.len() || bytes.starts_with(&b"HTTP/1.1 "[..bytes.len().min(9)]), "{bytes:?}");
+                    assert!(
+                        self.read > bytes.len() || bytes.starts_with(&b"HTTP/1.1 "[..bytes.len().min(9)]),
+                        "{bytes:?}"
+                    );
                     return;
                 }
                 let before = content(&self.received);
@@ -526,9 +529,11 @@ impl fmt::Debug for Http2Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}, sent {}, read {}, closed {}", self.habits, self.sent, self.read, self.has_closed)?;
         for request in &self.requests {
-            let told = self.received.answers.get(&request.stream).map(|answer| {
-                (answer.heads.clone(), answer.content.len(), answer.is_complete, answer.reset)
-            });
+            let told = self
+                .received
+                .answers
+                .get(&request.stream)
+                .map(|answer| (answer.heads.clone(), answer.content.len(), answer.is_complete, answer.reset));
             writeln!(f, "{request:?}: {told:?}")?;
         }
         write!(f, "{:?}", self.received.goaways)
