@@ -98,7 +98,7 @@ enum Fault {
 
 impl Http2Client {
     pub(crate) fn new(random: &mut Random, ids: &mut u64, starts_at: Instant) -> Self {
-        let count = random.pick(&[1, 2, 5, 12, 30]);
+        let count = random.pick(&[1, 2, 4, 8, 20]);
         let requests: Vec<Request> = (0..count).map(|n| Request::new(random, ids, 1 + 2 * n)).collect();
         Self {
             wire: None,
