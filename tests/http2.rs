@@ -219,6 +219,28 @@ fn limits_are_answered() {
 }
 
 #[test]
+fn responses_that_end_together_all_arrive() {
+    let site = Site::default();
+    for count in 1..10 {
+        let (mut connection, mut received) = greet(&site, &[]);
+        let streams: Vec<u32> = (0..count).map(|n| 1 + 2 * n).collect();
+        streams.iter().for_each(|stream| say(&mut connection, &mut received, &get(*stream, "/wait.php")));
+        connection.with_waiting(|waiting| {
+            for mut responder in waiting.drain(..).map(Box::new) {
+                responder.send_head(ephpm::http::message::Response::new(ephpm::http::status::Status::OK));
+                responder.write(b"ok").unwrap();
+                responder.complete();
+            }
+        });
+        received.feed(&connection.take_output());
+        for stream in streams {
+            let answer = &received.answers.get(&stream).unwrap_or_else(|| panic!("{stream} of {count} is missing"));
+            assert_eq!((answer.text(), answer.is_complete), ("ok", true));
+        }
+    }
+}
+
+#[test]
 fn content_is_asked_for_once_and_trailers_are_nobody_s() {
     let site = Site::default();
     let (mut connection, mut received) = greet(&site, &[]);

@@ -11,7 +11,7 @@ use ephpm::base::limits::{KEEP_ALIVE_TIMEOUT, STREAMS_MAX, WRITE_TIMEOUT};
 use ephpm::http::coding::Coding;
 use ephpm::http::encoder::decode_prefix;
 
-use super::frames::{self, Answer, END_STREAM, NO_ERROR, PREFACE, Received, data, frame, hello, reset, window_update};
+use super::frames::{self, Answer, END_STREAM, NO_ERROR, Received, data, frame, hello, reset, window_update};
 use super::php::{Record, SimPhp, pattern};
 use super::plan::CONTENT_MAX;
 use super::random::Random;
@@ -39,6 +39,8 @@ pub(crate) struct Http2Client {
     read_at: Instant,
     has_closed: bool,
     has_reset: bool,
+    /// It was answered in HTTP/1.
+    is_refused: bool,
 }
 
 /// One request, and how far it has come.
@@ -115,6 +117,7 @@ impl Http2Client {
             read_at: starts_at,
             has_closed: false,
             has_reset: false,
+            is_refused: false,
         }
     }
 
@@ -294,12 +297,9 @@ impl Http2Client {
         match wire.client_read(1 + random.below(self.habits.read_max)) {
             Some(bytes) => {
                 self.read += bytes.len();
-                if self.sent < PREFACE.len() {
-                    // The server has waited for the rest in vain, and does not know what was meant.
-                    assert!(
-                        self.read > bytes.len() || bytes.starts_with(&b"HTTP/1.1 "[..bytes.len().min(9)]),
-                        "{bytes:?}"
-                    );
+                // The server has waited for the rest of the preface in vain, and does not know what was meant.
+                self.is_refused |= self.read == bytes.len() && bytes[0] == b'H';
+                if self.is_refused {
                     return;
                 }
                 let before = content(&self.received);
@@ -485,6 +485,7 @@ impl Http2Client {
         // What it gives too late counts as slow, and what it never gives.
         let (is_slow, starves) = (self.habits.is_slow(), self.habits.returns_at.is_none());
         let is_faulty = self.habits.fault != Fault::None || self.has_reset;
+        assert!(!self.is_refused || is_slow || is_faulty || drained, "it began well");
         let goaways = &self.received.goaways;
         let is_calm = goaways.iter().all(|(_, code)| *code == NO_ERROR);
         assert!(is_calm || is_slow || is_faulty, "{goaways:?}");

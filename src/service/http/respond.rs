@@ -24,30 +24,26 @@ impl Http {
             return false;
         }
         let mut budget = limits::PULL_BUDGET;
-        // Where the last turn has stopped, so that none of many waits for ever.
-        let mut index = self.next.min(self.streams.len());
-        let mut left = self.streams.len();
-        self.has_news = false;
-        while left > 0 {
-            left -= 1;
-            if index >= self.streams.len() {
-                index = 0;
+        // Streams change their places when one ends, so what is left is looked for until there is none.
+        while let Some(index) = self.find_news() {
+            self.next = index;
+            match self.pull_stream(index, &mut budget, out, cx) {
+                Pulled::Over => {}
+                Pulled::All => self.streams[index].has_news = false,
+                Pulled::Some => return budget == 0,
             }
-            if self.streams[index].has_news {
-                match self.pull_stream(index, &mut budget, out, cx) {
-                    // Another stream may have taken its place.
-                    Pulled::Over => continue,
-                    Pulled::All => self.streams[index].has_news = false,
-                    Pulled::Some => {
-                        self.has_news = true;
-                        self.next = index;
-                        return budget == 0;
-                    }
-                }
-            }
-            index += 1;
         }
+        self.has_news = false;
         false
+    }
+
+    /// A stream that may have something to be pulled; first from where the last pull has stopped, so that none of many
+    /// waits for ever.
+    fn find_news(&self) -> Option<usize> {
+        let has_news = |stream: &Stream| stream.has_news;
+        let (before, after) = self.streams.split_at(self.next.min(self.streams.len()));
+        let found = after.iter().position(has_news).map(|index| before.len() + index);
+        found.or_else(|| before.iter().position(has_news))
     }
 
     /// Pulls from one stream.
