@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ephpm::base::limits::{self, HEAD_BYTES_MAX, OUTPUT_BLOCK_BYTES, READ_BUDGET, SEND_QUEUE_HIGH};
+use ephpm::base::limits::{self, HEAD_BYTES_MAX, READ_BUDGET, RESPONSE_BUFFER_HIGH, SEND_QUEUE_HIGH};
 use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News};
 use ephpm::http1::Http1Options;
@@ -300,9 +300,9 @@ impl World {
         for key in keys {
             let (inbox, out) = self.slots.get_mut(key).unwrap().connection.backlog();
             assert!(inbox <= HEAD_BYTES_MAX + READ_BUDGET, "{inbox} bytes are in the inbox");
-            // One piece beyond the mark, with its head: a block of output with what an encoder had held back, or a
-            // file, which takes no memory.
-            let most = SEND_QUEUE_HIGH + (OUTPUT_BLOCK_BYTES as u64 + ENCODER_HOLDS).max(LARGE) + 4_096;
+            // One piece beyond the mark, with its head: a block of output, or all the small ones that waited, with what
+            // an encoder had held back; or a file, which takes no memory.
+            let most = SEND_QUEUE_HIGH + (RESPONSE_BUFFER_HIGH as u64 + ENCODER_HOLDS).max(LARGE) + 4_096;
             assert!(out <= most, "{out} bytes are to be sent");
         }
     }
