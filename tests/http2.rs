@@ -404,9 +404,9 @@ fn many_downloads_share_a_slow_link() {
     let streams: Vec<u32> = (0..40).map(|n| 1 + 2 * n).collect();
     streams.iter().for_each(|stream| connection.receive(&get(*stream, "/large.php")));
     // Eight megabytes at 20 kB a second. Each stream has its share, but not often.
-    for _ in 0..410 {
-        connection.takes = Some(20_000);
-        connection.pass(Duration::from_secs(1));
+    for _ in 0..45 {
+        connection.takes = Some(200_000);
+        connection.pass(Duration::from_secs(10));
         received.feed(&connection.take_output());
     }
     for stream in streams {

@@ -29,8 +29,11 @@ impl Purse {
 
     /// Takes note of the time.
     pub(super) fn fill(&mut self, now: Instant) {
+        if self.filled_at == Some(now) {
+            return;
+        }
         let since = self.filled_at.replace(now).map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        if self.coins < self.coins_max && !since.is_zero() {
+        if self.coins < self.coins_max {
             let coins = self.coins_max * since.as_secs_f64() / self.period.as_secs_f64();
             self.coins = (self.coins + coins).min(self.coins_max);
         }

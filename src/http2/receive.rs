@@ -123,6 +123,13 @@ impl Http2 {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let id = id_of(key);
         stream.line.take();
+        let unsent = stream.line.unsent();
+        if unsent == 0 && stream.is_ended {
+            // Whatever the peer may have said of it since, it has all of it.
+            self.streams.remove(key);
+            self.resets.earn(1.0);
+            return self.events.push_back(Event::Sent(id));
+        }
         let mut cx = Context::from_waker(&stream.waker);
         let mut is_reset = stream.respond.poll_reset(&mut cx);
         if let Some(content) = &mut stream.content {
@@ -152,12 +159,7 @@ impl Http2 {
             }
             return;
         }
-        let unsent = stream.line.unsent();
-        if unsent == 0 && stream.is_ended {
-            self.streams.remove(key);
-            self.resets.earn(1.0);
-            self.events.push_back(Event::Sent(id));
-        } else if stream.is_stalled && unsent < limits::STREAM_SEND_LOW {
+        if stream.is_stalled && unsent < limits::STREAM_SEND_LOW {
             stream.is_stalled = false;
             self.events.push_back(Event::Room(id));
         }
