@@ -10,6 +10,7 @@ mod tools;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -188,7 +189,54 @@ impl Drop for Killed {
     }
 }
 
-/// php-src's tests of its command line and of pcntl, which the server does not have, by php-src's own runner, which is
+/// What suite "wordpress" adds; a libphp of suite "core" has none of it.
+#[test]
+fn the_shell_is_interactive_and_localhost_is_debians_database() {
+    let modules = php(&["-m"], "");
+    if !["readline", "mysqli", "pdo_mysql"].iter().all(|name| modules.lines().any(|line| line == *name)) {
+        println!("this libphp has no readline and no MySQL: nothing was run");
+        return;
+    }
+    let session =
+        php(&["-a"], "$x = 6;\necho $x * 7, \"\\n\";\nfunction f() {\n    return \"two lines\";\n}\necho f();\n");
+    assert!(session.starts_with("Interactive shell\n"), "{session}");
+    assert!(session.contains("42\n") && session.contains("two lines"), "{session}");
+    let answer = php(&["-r", "echo strtoupper(readline());"], "a line\n");
+    assert!(answer.contains("A LINE"), "{answer}");
+    let sockets =
+        php(&["-n", "-r", "echo ini_get('mysqli.default_socket'), ' ', ini_get('pdo_mysql.default_socket');"], "");
+    assert_eq!(sockets, "/run/mysqld/mysqld.sock /run/mysqld/mysqld.sock");
+}
+
+/// Signal handlers and the terminal belong to a whole process, which in the server is everybody's.
+#[test]
+fn extensions_of_the_command_line_are_not_in_the_server() {
+    let place = TemporaryDirectory::new("cli");
+    place.write(
+        "index.php",
+        "<?php echo implode(' ', array_intersect(['pcntl', 'readline', 'session'], get_loaded_extensions()));",
+    );
+    let server = Server::builder(place.path()).start();
+    assert_eq!(server.client().get("/").expect(200).text(), "session");
+    assert!(php(&["-m"], "").lines().any(|line| line == "pcntl"));
+}
+
+/// What the command line writes to standard output when it reads `input`.
+fn php(arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new("timeout")
+        .args([SECONDS_MAX, EPHPM, "php"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("our program");
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("a program that reads");
+    let output = child.wait_with_output().expect("a program that ends");
+    assert!(output.status.success(), "{arguments:?}: {}", output.status);
+    text(&output.stdout)
+}
+
+/// php-src's tests of its command line and of what the server does not have, by php-src's own runner, which is
 /// itself a script that starts PHP all the time.
 #[test]
 fn php_src_agrees() {
@@ -197,7 +245,7 @@ fn php_src_agrees() {
     let php = place.path().join("php");
     symlink(EPHPM, &php).expect("a link");
     fs::copy(source.join("run-tests.php"), place.path().join("run-tests.php")).expect("php-src's runner");
-    for tests in ["sapi/cli/tests", "ext/pcntl/tests"] {
+    for tests in ["sapi/cli/tests", "ext/pcntl/tests", "ext/readline/tests"] {
         let target = place.path().join(tests);
         fs::create_dir_all(&target).expect("a new directory");
         // That one uploads two gigabytes, which takes longer than a test may on a busy machine.
@@ -216,6 +264,7 @@ fn php_src_agrees() {
             "failed.txt",
             "sapi/cli",
             "ext/pcntl",
+            "ext/readline",
         ])
         .current_dir(place.path())
         .env("TEST_PHP_EXECUTABLE", &php)

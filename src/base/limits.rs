@@ -15,7 +15,7 @@ pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of request content (413).
 pub const CONTENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Request content held in memory; what exceeds it goes to an unlinked temporary file.
-pub const CONTENT_MEMORY_MAX: usize = 256 * 1024;
+pub const CONTENT_MEMORY_MAX: usize = 2 * 1024 * 1024;
 /// Request content that all requests together hold in memory, or 16 times as much as one may if that is more; what
 /// exceeds it goes to files, however short.
 pub const CONTENTS_MEMORY_MAX: u64 = 64 * 1024 * 1024;
@@ -28,6 +28,11 @@ pub const CHUNK_OVERHEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// PHP output that gathers on the PHP thread before it is handed to the loop.
 pub const OUTPUT_BLOCK_BYTES: usize = 64 * 1024;
+/// What each arena of the allocator keeps of freed memory: the blocks of the responses that a thread makes at a time, which
+/// otherwise are given back and faulted in again at every response.
+pub const FREED_MEMORY_KEPT: i32 = 4 * 1024 * 1024;
+/// Pieces of memory from this size on are given back to the kernel as soon as they are freed. An encoder's are smaller.
+pub const MAPPED_MEMORY_MIN: i32 = 2 * 1024 * 1024;
 /// Interim heads (1xx) of one response that may wait for the loop; a script that sends more has them dropped.
 pub const INTERIM_HEADS_MAX: usize = 8;
 /// Output handed over but not yet pulled by the loop, above which the PHP thread waits.
@@ -101,10 +106,14 @@ pub const WRITE_BUDGET: usize = 1024 * 1024;
 pub const ACCEPT_BUDGET: usize = 64;
 
 /// The stack of a PHP thread: address space, of which only what is used takes memory. PHP's functions look how much they
-/// have used and stop at a quarter (`zend.max_allowed_stack_size`), four times of what php-fpm has. What frees objects
-/// does not look: some 100 bytes for each, if each is held by the one before. With this a million of them is freed, and the
-/// destructors of 300,000 run.
-pub const THREAD_STACK: usize = 128 * 1024 * 1024;
+/// have used and stop at a quarter (`zend.max_allowed_stack_size`), eight times of what php-fpm has. What frees objects
+/// does not look: some 80 bytes for each, if each is held by the one before. With this all of them can be freed that PHP's
+/// default `memory_limit` of 128 MiB has room for, some two million.
+pub const THREAD_STACK: usize = 256 * 1024 * 1024;
+/// Of a message of PHP's, in the log: a trace of some hundred frames.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Of the target of the request that it is about.
+pub const LOG_TARGET_BYTES_MAX: usize = 1024;
 /// How long after `php.request_timeout` a PHP thread that has not come back is replaced. Its shutdown functions are
 /// interrupted each second.
 pub const LOST_AFTER: Duration = Duration::from_secs(10);

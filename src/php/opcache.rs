@@ -18,6 +18,7 @@ use super::gate::{Gate, Host};
 use super::info::Info;
 use super::scoreboard::OpcacheStatus;
 use super::slot::Slot;
+use super::target::Ending;
 
 /// OPcache, as the threads of a pool share it.
 #[derive(Debug)]
@@ -156,7 +157,7 @@ impl Host for Visitor<'_> {
                     "php-{number}: OPcache has waited for its script for opcache.force_restart_timeout; ending it"
                 );
             }
-            slot.fire();
+            slot.interrupt(Ending::Opcache);
         }
     }
 }

@@ -226,6 +226,15 @@ impl Http {
     /// Adds a stream that has something to be pulled, or will have.
     fn push(&mut self, stream: Stream) {
         self.has_news |= stream.has_news;
+        self.add(stream);
+    }
+
+    /// Adds a stream that has nothing to be pulled yet.
+    fn add(&mut self, stream: Stream) {
+        if !self.protocol.multiplexes() {
+            // There is no other.
+            self.streams.reserve_exact(1);
+        }
         self.streams.push(stream);
     }
 }

@@ -59,7 +59,7 @@ fn windows_that_a_long_download_needs_are_no_noise() {
     let (mut connection, mut received) = greet(&site, &[(4, MEGABYTE)]);
     say(&mut connection, &mut received, &[window_update(0, MEGABYTE), get(1, "/wait.php")].concat());
     let mut responder = connection.with_waiting(|waiting| waiting.remove(0));
-    responder.send_head(ephpm::http::message::Response::new(ephpm::http::status::Status::OK));
+    responder.send_head(Response::new(Status::OK));
     for _ in 0..200 {
         responder.write(&[b'x'; 64 * 1024]).unwrap();
         connection.with_waiting(|_| ());

@@ -447,7 +447,7 @@ fn every_rule_of_security_is_shown() {
 }
 
 /// Whether there is a function of this name behind a `#[test]`, other attributes apart.
-fn is_test(text: &str, function: &str) -> bool {
+pub(super) fn is_test(text: &str, function: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let at = lines.iter().position(|line| line.starts_with(&format!("fn {function}(")));
     at.is_some_and(|at| {

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ephpm::base::chunk::FileRange;
-use ephpm::base::limits::{LINGER_TIMEOUT, READ_BUDGET};
+use ephpm::base::limits::LINGER_TIMEOUT;
 use ephpm::base::slab::Key;
 use ephpm::exchange::Spill;
 use ephpm::http::message::Peer;
 use ephpm::net::connection::{Connection, Turn};
+use ephpm::net::scratch::Scratch;
 use ephpm::net::spool::OutputFiles;
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
@@ -37,7 +38,7 @@ pub(crate) struct Surroundings {
     pub(crate) options: Options,
     pub(crate) exchanges: Exchanges,
     pub(crate) spool: SimSpool,
-    pub(crate) scratch: Vec<u8>,
+    pub(crate) scratch: Scratch,
     /// Lines of the access log.
     pub(crate) logged: usize,
     access_log: AccessLog,
@@ -54,7 +55,7 @@ impl Surroundings {
             options,
             exchanges,
             spool: SimSpool::default(),
-            scratch: vec![0; READ_BUDGET],
+            scratch: Scratch::default(),
             logged: 0,
             access_log: AccessLog::new(Format::Json),
             router: Router::new(router::Options::new(&b"/site"[..])),

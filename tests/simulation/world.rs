@@ -16,6 +16,7 @@ use ephpm::exchange::{Bell, Dispatch, News};
 use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
 use ephpm::net::schedule::Schedule;
+use ephpm::net::scratch::Scratch;
 use ephpm::protocol::Protocol;
 use ephpm::service::content::CollectorOptions;
 use ephpm::service::context::{Exchanges, Options};
@@ -112,7 +113,7 @@ impl World {
         let options = Options { content, spill, ..Options::default() };
         let mut around = Surroundings::new(options, Exchanges::new(dispatch, Arc::clone(&bell)));
         around.spool.is_full = random.one_in(10);
-        around.scratch.truncate(random.pick(&[1_000, 4_096, READ_BUDGET]));
+        around.scratch = Scratch::new(random.pick(&[1_000, 4_096, READ_BUDGET]));
         Self {
             slots: Schedule::new(around.start),
             around,

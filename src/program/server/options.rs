@@ -119,6 +119,7 @@ fn http2_options(config: &Config) -> Http2Options {
 pub(super) fn disks(config: &Config) -> io::Result<Disks> {
     let options = disk::Options {
         links: config.server.follow_symlinks,
+        ttl: config.cache.file_ttl,
         cache_rules: Arc::new(config.cache.rules.clone().into()),
         compression: Arc::new(compression_options(config)),
     };

@@ -66,6 +66,8 @@ impl Http {
             }
         }
         if self.streams.is_empty() {
+            // An idle connection holds no memory for them.
+            self.streams = Vec::new();
             self.timers.clear(Timer::Stream as usize);
             self.held.resize(&cx.options.stalled, 0);
         }

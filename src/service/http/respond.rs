@@ -24,26 +24,30 @@ impl Http {
             return false;
         }
         let mut budget = limits::PULL_BUDGET;
-        // Streams change their places when one ends, so what is left is looked for until there is none.
-        while let Some(index) = self.find_news() {
-            self.next = index;
+        // Where the last turn has stopped, so that none of many waits for ever.
+        while let Some(index) = self.next_with_news() {
             match self.pull_stream(index, &mut budget, out, cx) {
-                Pulled::Over => {}
-                Pulled::All => self.streams[index].has_news = false,
-                Pulled::Some => return budget == 0,
+                // Another stream may have taken its place.
+                Pulled::Over => self.next = index,
+                Pulled::All => {
+                    self.streams[index].has_news = false;
+                    self.next = index + 1;
+                }
+                Pulled::Some => {
+                    self.next = index;
+                    return budget == 0;
+                }
             }
         }
         self.has_news = false;
         false
     }
 
-    /// A stream that may have something to be pulled; first from where the last pull has stopped, so that none of many
-    /// waits for ever.
-    fn find_news(&self) -> Option<usize> {
-        let has_news = |stream: &Stream| stream.has_news;
-        let (before, after) = self.streams.split_at(self.next.min(self.streams.len()));
-        let found = after.iter().position(has_news).map(|index| before.len() + index);
-        found.or_else(|| before.iter().position(has_news))
+    /// The next stream from which something may be pulled. It is looked for each time, since streams change places.
+    fn next_with_news(&self) -> Option<usize> {
+        let len = self.streams.len();
+        let start = self.next.min(len);
+        (start..len).chain(0..start).find(|index| self.streams[*index].has_news)
     }
 
     /// Pulls from one stream.
@@ -171,7 +175,7 @@ impl Http {
 
     /// Sends a file's answer.
     pub(super) fn send_answer(&mut self, mut reply: Reply, answer: FileReply, out: &mut SendQueue, cx: &Context<'_>) {
-        reply.head(&mut self.protocol, answer.response, answer.length, out, cx);
+        reply.head(&mut self.protocol, answer.head, answer.length, out, cx);
         self.send_chunks(reply, answer.content.into_iter().chain(answer.parts), out, cx);
     }
 
@@ -239,7 +243,7 @@ impl Http {
         }
         let due = cx.options.write_pace.begin(cx.now);
         let taken = self.protocol.progress(reply.id).1;
-        self.streams.push(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
+        self.add(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
         self.arm(due.min(cx.now + limits::STALL_LOOK));
     }
 
@@ -295,7 +299,7 @@ enum Pulled {
 /// Sends what has become ready of a response.
 fn send_ready(reply: &mut Reply, protocol: &mut Protocol, ready: Ready, out: &mut SendQueue, cx: &Context<'_>) {
     if let Some((response, length)) = ready.head {
-        reply.head(protocol, response, length, out, cx);
+        reply.head(protocol, response.into(), length, out, cx);
     }
     if let Some(content) = ready.content {
         reply.content(protocol, Chunk::Bytes(content), out);
