@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::drain::{Drain, End};
 use super::options::{self, Held};
