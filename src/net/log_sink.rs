@@ -40,11 +40,15 @@ impl LogSink {
         if let Err(Message::Write(batch)) = self.queue.push(Message::Write(batch)) {
             self.dropped_lines.fetch_add(batch.lines, Ordering::Relaxed);
         }
+        // Nobody else tends it.
+        self.queue.hand_over();
     }
 
     /// Tells the writer something else. False if there is no room for it.
     pub fn tell(&self, message: Message) -> bool {
-        self.queue.push(message).is_ok()
+        let is_taken = self.queue.push(message).is_ok();
+        self.queue.hand_over();
+        is_taken
     }
 
     /// The next message; waits for one.
@@ -68,6 +72,26 @@ impl Default for LogSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_writer_that_sleeps_is_woken() {
+        let sink = std::sync::Arc::new(LogSink::new());
+        let of_writer = std::sync::Arc::clone(&sink);
+        let (tell, told) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let consumer = Consumer::new();
+            while let Some(Message::Write(batch)) = of_writer.next(&consumer) {
+                tell.send(batch.lines).unwrap();
+            }
+        });
+        for lines in 1..100 {
+            sink.write(Batch { text: String::new(), lines });
+            // It sleeps again, or is about to.
+            assert_eq!(told.recv_timeout(std::time::Duration::from_secs(20)), Ok(lines));
+        }
+        assert!(sink.tell(Message::Reopen));
+        writer.join().unwrap();
+    }
 
     #[test]
     fn what_finds_no_room_is_counted() {
