@@ -276,9 +276,17 @@ const RULES: &[Rule] = &[
                     "rapid_reset_is_bounded_and_frees_php_only_when_php_is_done",
                     "resets_before_anybody_has_looked_are_bounded_too",
                     "a_bomb_of_references_is_refused_by_its_size",
+                    "all_that_peers_leave_lying_is_bounded",
                 ],
             ),
-            ("tests/http2_server.rs", &["floods_cost_neither_memory_nor_others"]),
+            (
+                "tests/http2/floods.rs",
+                &[
+                    "floods_cost_neither_memory_nor_others",
+                    "what_is_not_taken_is_bounded_and_others_are_served",
+                    "requests_given_up_in_the_queue_of_a_pool_count_until_they_have_left_it",
+                ],
+            ),
         ],
     ),
     (
