@@ -40,11 +40,14 @@ impl LogSink {
         if let Err(Message::Write(batch)) = self.queue.push(Message::Write(batch)) {
             self.dropped_lines.fetch_add(batch.lines, Ordering::Relaxed);
         }
+        self.queue.hand_over();
     }
 
     /// Tells the writer something else. False if there is no room for it.
     pub fn tell(&self, message: Message) -> bool {
-        self.queue.push(message).is_ok()
+        let is_taken = self.queue.push(message).is_ok();
+        self.queue.hand_over();
+        is_taken
     }
 
     /// The next message; waits for one.
