@@ -383,6 +383,41 @@ fn a_connection_has_so_many_requests() {
 }
 
 #[test]
+fn who_does_not_hear_of_the_end_is_not_served_without_end() {
+    let site = Site { http2: Arc::new(Http2Options { requests_max: 2, ..Http2Options::default() }), ..Site::default() };
+    let (mut connection, mut received) = greet(&site, &[]);
+    let mut stream = 1;
+    // It neither stops nor answers the PING that asks whether it has heard.
+    while connection.disposition() == Disposition::Open {
+        say(&mut connection, &mut received, &get(stream, "/a.txt"));
+        stream += 2;
+        assert!(stream < 10_000, "nobody has stopped it");
+    }
+    assert!(stream > 200, "what was on its way was served");
+    assert_eq!(received.goaways.last().unwrap().1, ENHANCE_YOUR_CALM);
+}
+
+#[test]
+fn many_downloads_share_a_slow_link() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[(4, 1 << 30)]);
+    say(&mut connection, &mut received, &window_update(0, 1 << 30));
+    connection.takes = Some(0);
+    let streams: Vec<u32> = (0..40).map(|n| 1 + 2 * n).collect();
+    streams.iter().for_each(|stream| connection.receive(&get(*stream, "/large.php")));
+    // Eight megabytes at 20 kB a second. Each stream has its share, but not often.
+    for _ in 0..45 {
+        connection.takes = Some(200_000);
+        connection.pass(Duration::from_secs(10));
+        received.feed(&connection.take_output());
+    }
+    for stream in streams {
+        let answer = &received.answers[&stream];
+        assert_eq!((answer.content.len(), answer.reset), (200_000, None), "stream {stream}");
+    }
+}
+
+#[test]
 fn an_idle_connection_is_told_goodbye() {
     let site = Site::default();
     let (mut connection, mut received) = greet(&site, &[]);

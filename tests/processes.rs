@@ -117,6 +117,27 @@ fn a_crash_costs_the_requests_of_its_process_and_nothing_else() {
     }
 }
 
+/// A thread that does not come back has another in its place, and either may be at something when the process crashes.
+#[test]
+fn a_crash_names_what_lost_threads_run_while_they_do() {
+    let stuck = "<?php exec('sleep 14');";
+    let root = site(&[("crash.php", CRASH), ("stuck.php", stuck)]);
+    let builder = supervised(root.path(), 1).workers(1).php("request_timeout = \"100ms\"");
+    let servers = [(); 2].map(|()| start(builder.clone(), 1).0);
+    let waiting = servers.each_ref().map(|server| send(server.address(), "/stuck.php"));
+    let [crash, stuck] =
+        ["crash.php", "stuck.php"].map(|name| format!("GET /{name} ({})", root.path().join(name).display()));
+    for (server, when, told) in [
+        (&servers[0], "another thread takes its place", format!("{stuck}, {crash}")),
+        (&servers[1], "a thread that was given up has come back", crash.clone()),
+    ] {
+        server.wait_for_log(when);
+        last_words(send(server.address(), "/crash.php"));
+        server.wait_for_log(&format!(" while serving {told}; another takes its place\n"));
+    }
+    drop(waiting);
+}
+
 /// Connections that no process has taken yet are the next one's, those among them that have sent their request.
 #[test]
 fn what_waits_in_the_queue_is_not_lost_with_a_process() {

@@ -60,6 +60,11 @@ pub const STREAMS_MAX: u32 = 100;
 /// Frames a second that an HTTP/2 peer may send beside requests and content: PING, SETTINGS, WINDOW_UPDATE, … Content
 /// that is sent allows for more.
 pub const CONTROL_FRAMES_MAX: u32 = 1000;
+/// How many of these content may have earned: a client that reads on and on may tell of it later.
+pub const CONTROL_FRAMES_SAVED_MAX: u32 = 100_000;
+/// Requests that an HTTP/2 peer may send after it has been told to send none, since they are on their way before it
+/// knows. Beyond, it does not want to know.
+pub const REQUESTS_AFTER_GOAWAY_MAX: u32 = 1000;
 /// Streams that an HTTP/2 peer may reset in [`RESETS_PERIOD`], beside as many as it lets end. A browser that leaves a
 /// page may reset all that are open.
 pub const RESETS_MAX: u32 = 300;
@@ -77,10 +82,18 @@ pub const STREAM_SEND_HIGH: u64 = 64 * 1024;
 /// Bytes that wait, below which it is again.
 pub const STREAM_SEND_LOW: u64 = 32 * 1024;
 
+/// Bytes in memory of responses that wait for their HTTP/2 peers, all together. With more, those that have taken nothing
+/// for [`STALL_LOOK`] are given up. A connection holds as much as a hundred of HTTP/1.
+pub const STALLED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How often it is looked how much that is.
+pub const STALL_LOOK: Duration = Duration::from_secs(1);
+
 /// Bytes of a file that are read at once, where the kernel cannot send it by itself.
 pub const FILE_PIECE_BYTES: u64 = 32 * 1024;
 /// Bytes of PHP's output that one connection pulls in one turn: what encoding shrinks does not fill the send queue.
 pub const PULL_BUDGET: usize = 256 * 1024;
+/// What an interim head (1xx) costs of that: a script that sends nothing else must not keep the loop.
+pub const INTERIM_HEAD_COST: usize = 4096;
 /// Encoders of PHP's responses alive in one event loop, each up to 1.3 MiB; beyond, responses are sent as they are. One
 /// lives as long as its response: a moment, unless the client is slow or the response endless.
 pub const ENCODERS_MAX: usize = 64;

@@ -36,11 +36,12 @@ impl Received {
     /// Parses `block`, the complete head that was `found`.
     pub(super) fn parse(mut block: BytesMut, found: &Found) -> Result<Self, PeerError> {
         let lines = &block[found.line_len..];
-        let fields = match found.count {
-            ..=FIELDS_FEW => parse_fields::<FIELDS_FEW>(lines, found),
-            ..=FIELDS_USUAL => parse_fields::<FIELDS_USUAL>(lines, found),
-            _ => parse_fields::<FIELDS_CEILING>(lines, found),
-        }?;
+        let parse = match found.count {
+            few if few <= FIELDS_FEW => parse_fields::<FIELDS_FEW>,
+            usual if usual <= FIELDS_USUAL => parse_fields::<FIELDS_USUAL>,
+            _ => parse_fields::<FIELDS_CEILING>,
+        };
+        let fields = parse(lines, found)?;
         let known = Known::find(&block, &fields)?;
         let RequestLine { method, version, .. } = found.line;
         if version >= Version::Http11 && known.host.is_none() {

@@ -58,7 +58,8 @@ pub struct PoolOptions {
     pub slow: Option<(Duration, Arc<dyn SlowSink>)>,
     /// After how many requests a thread leaves PHP and joins it anew; 0 means never.
     pub max_requests: u64,
-    /// Where each thread, by its number, notes what it runs, for whoever looks after a crash.
+    /// Where each thread notes what it runs, for whoever looks after a crash: records for twice as many, since as many may
+    /// be lost.
     pub black_box: Option<BlackBox>,
 }
 
@@ -374,11 +375,11 @@ impl Shared {
             let request = arena.request(responder.job(), &self.server);
             let health = sapi::execute(attachment, &request, responder, || self.opcache.announce(attachment));
             served += 1;
+            // That of a thread which was given up is its own, too, as its seat is.
+            record.into_iter().for_each(Record::clear);
             if !slot.end(Instant::now(), attachment.memory()) {
-                // The record is that of the thread in its place.
                 return Leave::Lost;
             }
-            record.into_iter().for_each(Record::clear);
             if health == Health::Unhealthy {
                 return Leave::Unhealthy;
             }

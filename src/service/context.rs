@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::access_log::AccessLog;
 use super::content::{CollectorOptions, Spool};
 use super::health::Health;
+use crate::base::account::Account;
 use crate::base::limits;
 use crate::base::pace::Pace;
 use crate::exchange::{self, Bell, Dispatch, Handle, Job, Spill, Tag};
@@ -61,6 +62,8 @@ pub struct Options {
     pub pools: Pools,
     pub content: CollectorOptions,
     pub spill: Option<Arc<Spill>>,
+    pub stalled: Arc<Account>,
+    pub stalled_bytes_max: u64,
     pub queue_timeout: Duration,
     pub head_timeout: Duration,
     pub content_pace: Pace,
@@ -81,6 +84,8 @@ impl Default for Options {
             pools: Pools::default(),
             content: CollectorOptions::default(),
             spill: None,
+            stalled: Arc::default(),
+            stalled_bytes_max: limits::STALLED_BYTES_MAX,
             queue_timeout: limits::QUEUE_TIMEOUT,
             head_timeout: limits::HEAD_TIMEOUT,
             content_pace: Pace { timeout: limits::CONTENT_TIMEOUT, rate_min: limits::CONTENT_RATE_MIN },

@@ -3,16 +3,17 @@
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ephpm::base::chunk::FileRange;
 use ephpm::base::limits::LINGER_TIMEOUT;
 use ephpm::base::slab::Key;
 use ephpm::exchange::Spill;
 use ephpm::http::message::Peer;
-use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
 use ephpm::net::scratch::Scratch;
 use ephpm::net::spool::OutputFiles;
@@ -87,13 +88,13 @@ impl Surroundings {
 }
 
 /// A fresh connection over `socket`, from and to anywhere.
-pub(crate) fn connect<S: Socket>(socket: S, key: Key, options: Http1Options) -> Connection<S> {
+pub(crate) fn connect<S: Socket>(socket: S, key: Key, protocol: Protocol) -> Connection<S> {
     let peer = Peer {
         remote: SocketAddr::from((Ipv4Addr::LOCALHOST, 4711)),
         local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
         secure: false,
     };
-    Connection::new(socket, Http::new(Protocol::http1(options), key, peer))
+    Connection::new(socket, Http::new(protocol, key, peer))
 }
 
 /// A document root with one script and two files.
@@ -132,6 +133,12 @@ impl Files for SimFiles {
             b"/large.bin" => Ok(OpenFile::new(path, Stored::File(Arc::clone(&self.large)), LARGE, (1, 1), None)),
             _ => Err(OpenError::NotFound),
         }
+    }
+
+    fn read(&mut self, range: &FileRange) -> io::Result<Bytes> {
+        let mut bytes = vec![0; usize::try_from(range.len).unwrap()];
+        range.file.read_exact_at(&mut bytes, range.offset)?;
+        Ok(bytes.into())
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) fn loop_options(config: &Config, held: &Held) -> event_loop::Options 
                 held: Arc::clone(&held.requests),
             },
             spill: spill(server, open_files, &held.responses),
+            stalled: Arc::clone(held.responses.stalled()),
+            stalled_bytes_max: config.http2.stalled_bytes_max,
             queue_timeout: server.queue_timeout,
             head_timeout: server.head_timeout,
             content_pace: Pace { timeout: server.content_timeout, rate_min: server.content_rate_min },

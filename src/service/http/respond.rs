@@ -78,6 +78,7 @@ impl Http {
                 }
                 Pull::Interim(mut response) => {
                     internal_files::FIELDS.iter().for_each(|name| response.headers.remove(name));
+                    *budget = budget.saturating_sub(limits::INTERIM_HEAD_COST);
                     protocol.send_response(reply.id, response, ContentLength::Unknown, cx.date, out);
                     continue;
                 }
@@ -133,7 +134,7 @@ impl Http {
         if unsent == 0 || due.is_none() {
             let begun = cx.options.write_pace.begin(cx.now);
             (*due, *taken) = (Some(begun), sent);
-            self.arm(begun);
+            self.arm(begun.min(cx.now + limits::STALL_LOOK));
         }
         has_room
     }
@@ -243,7 +244,7 @@ impl Http {
         let due = cx.options.write_pace.begin(cx.now);
         let taken = self.protocol.progress(reply.id).1;
         self.add(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
-        self.arm(due);
+        self.arm(due.min(cx.now + limits::STALL_LOOK));
     }
 
     fn finish_at(&mut self, index: usize, out: &mut SendQueue, cx: &Context<'_>) -> Pulled {

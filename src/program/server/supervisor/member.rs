@@ -75,7 +75,8 @@ pub(super) struct Gone {
 impl Member {
     /// A place, with this number on the board, that is to be taken from `at` on. Its process may have so many PHP threads.
     pub(super) fn new(threads: usize, board: NoticeBoard, number: usize, at: Option<Instant>) -> io::Result<Self> {
-        let black_box = BlackBox::new(threads)?;
+        // As many may be lost, and others in their places.
+        let black_box = BlackBox::new(2 * threads)?;
         Ok(Self { state: State::Vacant(at), back_off: BackOff::default(), black_box, board, number })
     }
 
