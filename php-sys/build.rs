@@ -48,8 +48,21 @@ const WRAPPED: [&str; 14] = [
 ];
 
 /// What `libphp/build` listens to.
-const OPTIONS: [&str; 9] =
-    ["CC", "CXX", "EPHPM_CACHE", "LIBPHP_DIR", "PHP_CFLAGS", "PHP_SOURCE", "PHP_SUITE", "PHP_VERSION", "PHP_ZTS"];
+const OPTIONS: [&str; 10] = [
+    "CC",
+    "CXX",
+    "EPHPM_CACHE",
+    "LIBPHP_DIR",
+    "PHP_CFLAGS",
+    "PHP_PGO",
+    "PHP_SOURCE",
+    "PHP_SUITE",
+    "PHP_VERSION",
+    "PHP_ZTS",
+];
+
+/// Names the WordPress that a libphp with `PHP_PGO=1` is trained on.
+const TRAINING: &str = "../tests/wordpress/fetch";
 
 fn main() {
     for option in OPTIONS {
@@ -57,6 +70,9 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=libphp");
     println!("cargo::rerun-if-changed=shim");
+    if env::var_os("PHP_PGO").is_some_and(|value| value == "1") {
+        println!("cargo::rerun-if-changed={TRAINING}");
+    }
 
     let libphp = locate_libphp();
     let archive = libphp.join("lib/libphp.a");

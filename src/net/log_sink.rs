@@ -40,15 +40,14 @@ impl LogSink {
         if let Err(Message::Write(batch)) = self.queue.push(Message::Write(batch)) {
             self.dropped_lines.fetch_add(batch.lines, Ordering::Relaxed);
         }
-        // Nobody else tends it.
         self.queue.hand_over();
     }
 
     /// Tells the writer something else. False if there is no room for it.
     pub fn tell(&self, message: Message) -> bool {
-        let is_taken = self.queue.push(message).is_ok();
+        let is_told = self.queue.push(message).is_ok();
         self.queue.hand_over();
-        is_taken
+        is_told
     }
 
     /// The next message; waits for one.
@@ -71,26 +70,29 @@ impl Default for LogSink {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_writer_that_sleeps_is_woken() {
-        let sink = std::sync::Arc::new(LogSink::new());
-        let of_writer = std::sync::Arc::clone(&sink);
-        let (tell, told) = std::sync::mpsc::channel();
-        let writer = std::thread::spawn(move || {
+        let (sink, (told, heard)) = (Arc::new(LogSink::new()), mpsc::channel());
+        let source = Arc::clone(&sink);
+        thread::spawn(move || {
             let consumer = Consumer::new();
-            while let Some(Message::Write(batch)) = of_writer.next(&consumer) {
-                tell.send(batch.lines).unwrap();
+            while let Some(Message::Write(batch)) = source.next(&consumer) {
+                told.send(batch.lines).expect("somebody listens");
             }
         });
-        for lines in 1..100 {
+        // One at a time, so that it has fallen asleep before most of them.
+        for lines in 0..100 {
             sink.write(Batch { text: String::new(), lines });
-            // It sleeps again, or is about to.
-            assert_eq!(told.recv_timeout(std::time::Duration::from_secs(20)), Ok(lines));
+            assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(lines));
         }
-        assert!(sink.tell(Message::Reopen));
-        writer.join().unwrap();
+        assert!(sink.tell(Message::Stop));
+        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Err(mpsc::RecvTimeoutError::Disconnected));
     }
 
     #[test]

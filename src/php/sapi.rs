@@ -40,12 +40,19 @@ pub(super) enum Health {
     Unhealthy,
 }
 
-/// Executes the request of `responder` and ends its response.
-pub(super) fn execute(_thread: &Attachment, request: &ArenaRequest<'_>, mut responder: Box<Responder>) -> Health {
+/// Executes the request of `responder` and ends its response; `before_end` is called in between.
+pub(super) fn execute(
+    _thread: &Attachment,
+    request: &ArenaRequest<'_>,
+    mut responder: Box<Responder>,
+    before_end: impl FnOnce(),
+) -> Health {
     let exchange: *mut Responder = &raw mut *responder;
     // SAFETY: this thread is attached (`_thread`); the request borrows from what outlives this call; the responder is
     // used only through `exchange` until it returns.
-    match unsafe { ephpm_execute(request.raw(), exchange.cast()) } {
+    let outcome = unsafe { ephpm_execute(request.raw(), exchange.cast()) };
+    before_end();
+    match outcome {
         ephpm_outcome::EPHPM_OK => {
             responder.complete();
             Health::Healthy

@@ -39,35 +39,58 @@ build_inputs() {
     compiler_flags
     compiler_version
     "${cc[@]}" -dumpmachine
+    [[ -z ${CXX:-} ]] || echo "c++ $CXX"
     # configure takes these from the environment.
     [[ -z ${CPPFLAGS:-}${LDFLAGS:-}${LIBS:-} ]] || echo "environment ${CPPFLAGS:-} ${LDFLAGS:-} ${LIBS:-}"
     patches | while IFS='|' read -r script _; do cat "$script"; done
+    [[ $pgo == 0 ]] || training_inputs
+}
+
+# Says what comes next, and how far that is.
+steps_done=0
+step() {
+    steps_done=$((steps_done + 1))
+    say "[$steps_done/$steps] $1"
 }
 
 # Builds into $1, which does not exist yet; $2 is a scratch directory, $3 a prefix for names of log files.
 build_libphp() {
     local result=$1 scratch=$2 logs=$3
     check_tools_and_libraries
+    [[ $pgo == 0 ]] || check_training_tools
 
-    say "[1/5] source: PHP $php_version"
+    step "source: PHP $php_version"
     unpack_for_build "$scratch/php" >"$logs-source.log" 2>&1 || build_failed source "$logs-source.log"
     cd "$scratch/php" || die "cannot enter $scratch/php"
     apply_patches
 
-    say "[2/5] configure (a minute; log: $logs-configure.log)"
+    step "configure (a minute; log: $logs-configure.log)"
     local -a flags
     mapfile -t flags < <(configure_flags)
     CFLAGS=$(compiler_flags) CXXFLAGS=$(compiler_flags) ./configure "${flags[@]}" >"$logs-configure.log" 2>&1 ||
         build_failed configure "$logs-configure.log"
 
-    compile "$logs-make.log"
+    if [[ $pgo == 0 ]]; then
+        compile "$logs-make.log"
+    else
+        compile "$logs-counting.log" "$counting_flags"
+        lay_out "$scratch/counting" "$scratch" "$logs-install.log"
+        train "$scratch/counting" "$scratch" "$logs"
+        forget_objects
+        compile "$logs-make.log" "$trained_flags"
+    fi
+    step "archive and headers"
+    lay_out "$result" "$scratch" "$logs-install.log"
+}
 
-    say "[4/5] archive and headers"
-    make install-headers INSTALL_ROOT="$scratch/root" >"$logs-install.log" 2>&1 || build_failed install "$logs-install.log"
+# Puts what was compiled into $1, which does not exist yet.
+lay_out() {
+    local result=$1 installed=$2/installed log=$3
+    make install-headers INSTALL_ROOT="$installed" >"$log" 2>&1 || build_failed install "$log"
     mkdir -p "$result/lib" "$result/include"
     add_command_line libs/libphp.a
     mv libs/libphp.a "$result/lib/"
-    mv "$scratch/root/usr/local/include/php" "$result/include/"
+    mv "$installed/usr/local/include/php" "$result/include/"
     linker_arguments >"$result/link.txt"
 }
 
@@ -115,14 +138,16 @@ apply_patches() {
     done
 }
 
+# Compiles with the further flags $2, if any; $1 is the log.
 compile() {
     local log=$1 jobs=${JOBS:-$(nproc)} total reporter
     local -a targets
     mapfile -t targets < <(echo libphp.la && command_line_objects)
+    targets+=("PROF_FLAGS=${2:-}")
     # A make that called us would hand down its own flags and job slots.
     unset MAKEFLAGS MFLAGS MAKELEVEL
     total=$(make -n "${targets[@]}" 2>/dev/null | grep -c -e '--mode=compile') || true
-    say "[3/5] compile: $total files, $jobs at a time (log: $log)"
+    step "compile: $total files, $jobs at a time (log: $log)"
     : >"$log"
     report_progress "$log" "$total" "$BASHPID" 9>&- &
     reporter=$!
