@@ -8,6 +8,7 @@ mod frames;
 #[path = "../http2/hpack.rs"]
 mod hpack;
 mod http2_client;
+mod http2_plan;
 mod peer;
 mod php;
 mod plan;
