@@ -48,21 +48,24 @@ wordpress-mysql: build
 	$(LIBPHP)/system-packages test
 	tests/wordpress/serve-mysql $(WORDPRESS_MYSQL_DIR) target/release/ephpm
 
-# The comparison with nginx + php-fpm and Apache + mod_php, and with what a request costs PHP alone.
+# Everything that is measured but WordPress, on a machine that has nothing else to do: a quarter of an hour. What of it
+# fails does not keep the rest from being measured, but fails this. `benches/compare/run publish` then writes it into docs/.
+BENCHES := compare keepalive lighttpd http2 rates waiting loops connections memory start floor syscalls
 bench: build
 	$(LIBPHP)/system-packages bench
-	benches/compare/run compare
-	benches/compare/run floor
-	benches/compare/run syscalls
+	failed=; for each in $(BENCHES); do \
+		printf '\n== run %s\n' $$each; benches/compare/run $$each || failed="$$failed $$each"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 # Pages of WordPress on MariaDB, beside nginx + php-fpm.
 bench-wordpress: build
 	$(LIBPHP)/system-packages test bench
 	benches/compare/run wordpress
 
-# What parsing, routing, queueing and so on cost one by one.
+# What parsing, routing, queueing and so on cost one by one; in a few seconds and less exactly with MICRO=--quick.
+MICRO ?=
 bench-micro:
-	$(CARGO) bench --manifest-path benches/micro/Cargo.toml --locked
+	$(CARGO) bench --manifest-path benches/micro/Cargo.toml --target-dir target --locked -- $(MICRO)
 
 # Each fuzz target for FUZZ_SECONDS (needs a nightly toolchain).
 FUZZ_SECONDS ?= 60
@@ -78,6 +81,13 @@ check: libphp
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny --all-features check bans licenses sources
 	$(CARGO) test --no-default-features --locked --test tidy
+	for each in micro load; do \
+		$(CARGO) fmt --manifest-path benches/$$each/Cargo.toml --check && \
+		$(CARGO) clippy --manifest-path benches/$$each/Cargo.toml --target-dir target --all-targets --locked -- -D warnings \
+			|| exit 1; \
+	done
+	$(CARGO) test --manifest-path benches/load/Cargo.toml --target-dir target --locked --quiet
+	python3 -B benches/compare/tests.py
 
 # libphp.a, built once per machine and kept in a cache outside the checkout; takes ten minutes or so.
 libphp: packages

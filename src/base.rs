@@ -4,6 +4,7 @@ pub mod account;
 pub mod black_box;
 pub mod chunk;
 pub mod limits;
+pub mod notice_board;
 pub mod pace;
 pub mod queue;
 pub mod send_queue;

@@ -31,8 +31,17 @@ pub type Bell = bell::Bell<News>;
 
 /// Takes requests to PHP threads.
 pub trait Dispatch: Send + Sync {
-    /// Queues a request; gives it back when the queue is full or closed.
+    /// Queues a request; gives it back when the queue is full or closed. Whoever submits, be it in vain, has to
+    /// [`tend`](Self::tend) what waits, and to [`hand_over`](Self::hand_over) before waiting for anything.
     fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>>;
+
+    /// Wakes a thread if requests wait. Returns whether they do: then it has to be done again.
+    fn tend(&self) -> bool {
+        false
+    }
+
+    /// Leaves it to the threads to wake each other for as many requests as there are.
+    fn hand_over(&self) {}
 }
 
 /// Joins the loop's and PHP's side of one request. The responder is boxed because it moves through queues. Without

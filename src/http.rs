@@ -10,5 +10,6 @@ pub mod known;
 pub mod message;
 pub mod method;
 pub mod peer_error;
+pub mod shared_head;
 pub mod status;
 pub mod target;

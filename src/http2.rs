@@ -7,6 +7,7 @@
 //! resets, requests on one connection. Time comes in as an argument; nothing here knows a socket, a file or PHP.
 
 mod field_block;
+mod frame;
 mod gate;
 mod piece;
 mod pipe;
@@ -86,6 +87,8 @@ pub struct Http2 {
     /// Requests received.
     requests: u64,
     resets: Purse,
+    /// Requests that are still accepted, once the peer has been told that none will be. It may not have heard of it.
+    requests_left: Option<u32>,
     /// No more requests are to be accepted, once the peer has said what it is.
     drains_later: bool,
     date: HeaderValue,
@@ -121,7 +124,8 @@ impl Http2 {
     pub fn new(options: Http2Options) -> Self {
         let options =
             Http2Options { head_bytes_max: options.head_bytes_max.min(limits::HEAD_BYTES_CEILING), ..options };
-        let noise = Purse::new(options.control_frames_max, Duration::from_secs(1));
+        let noise =
+            Purse::new(options.control_frames_max, Duration::from_secs(1)).saving(limits::CONTROL_FRAMES_SAVED_MAX);
         let pipe = Pipe::new(Gate::new(noise));
         let handshake = Builder::new()
             .max_header_list_size(u32::try_from(options.head_bytes_max).expect("it has a ceiling"))
@@ -141,6 +145,7 @@ impl Http2 {
             events: VecDeque::new(),
             requests: 0,
             resets: Purse::new(options.resets_max, limits::RESETS_PERIOD),
+            requests_left: None,
             drains_later: false,
             date: HeaderValue::from_static(""),
             disposition: Disposition::Open,
@@ -159,8 +164,9 @@ impl Http2 {
     }
 
     /// Lets the requests under way end, those that the peer has sent before it hears of it included, and accepts no
-    /// other (RFC 9113 §6.8).
+    /// other (RFC 9113 §6.8). A peer that does not want to hear is cut off.
     pub fn drain(&mut self) {
+        self.requests_left.get_or_insert(limits::REQUESTS_AFTER_GOAWAY_MAX);
         match &mut self.link {
             Link::Open(connection) => connection.graceful_shutdown(),
             Link::Greeting(_) => self.drains_later = true,

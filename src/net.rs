@@ -9,4 +9,5 @@ pub mod transport;
 mod clock;
 pub mod pulse;
 pub mod schedule;
+pub mod scratch;
 pub mod spool;

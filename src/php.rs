@@ -27,6 +27,7 @@ mod errands;
 mod gate;
 mod info;
 mod line;
+mod log_message;
 mod opcache;
 mod pool;
 mod recycling;

@@ -6,6 +6,8 @@
 
 pub mod access_log;
 pub mod cli;
+#[cfg(feature = "php")]
+mod company;
 pub mod config;
 pub mod logger;
 pub mod php_cli;

@@ -19,6 +19,7 @@ use crate::base::limits;
 use crate::base::send_queue::SendQueue;
 use crate::http::date::IMF_FIXDATE_LEN;
 use crate::http::message::{ContentLength, Response};
+use crate::http::shared_head::SharedHead;
 use crate::http1::{Http1, Http1Options};
 use crate::http2::{self, Http2, Http2Options};
 
@@ -123,6 +124,21 @@ impl Protocol {
         match self {
             Self::Http1(http1) | Self::Unknown(http1, _) => http1.send_response(id, response, length, date, out),
             Self::Http2(http2) => http2.send_response(id, response, length, date),
+        }
+    }
+
+    /// The same, for a final head that many requests get.
+    pub fn send_shared(
+        &mut self,
+        id: StreamId,
+        head: &SharedHead,
+        length: ContentLength,
+        date: &[u8; IMF_FIXDATE_LEN],
+        out: &mut SendQueue,
+    ) {
+        match self {
+            Self::Http1(http1) | Self::Unknown(http1, _) => http1.send_shared(id, head, length, date, out),
+            Self::Http2(http2) => http2.send_response(id, head.response().clone(), length, date),
         }
     }
 

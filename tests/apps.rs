@@ -7,8 +7,13 @@
 
 mod support;
 
+#[path = "apps/laravel.rs"]
+mod laravel;
+#[path = "apps/mediawiki.rs"]
+mod mediawiki;
+
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use support::html::{between, form_fields, set_field, tags, unescape};
 use support::wordpress::{Database, checkout};
@@ -25,6 +30,17 @@ fn lay_out(package: &str) -> (TemporaryDirectory, PathBuf) {
 
 fn server(root: &Path) -> Builder {
     Server::builder(root).ini("display_errors", "0").ini("upload_max_filesize", "8M").ini("post_max_size", "8M")
+}
+
+/// What `ephpm php` says, which has to end well.
+#[track_caller]
+fn php(directory: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ephpm"));
+    let output = command.arg("php").args(arguments).current_dir(directory).stdin(Stdio::null()).output();
+    let output = output.expect("the program that is under test");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {}\n{text}", output.status);
+    text
 }
 
 /// The program ended well, and no script by a fatal error.

@@ -2,7 +2,7 @@
 //!
 //! Each is asked once and then a hundred times, several at a time, on kept and on new connections, with OPcache and
 //! without, and with a number of its own in each request: what leaks from one request into another shows as a wrong
-//! number. `tests/behaviours/README.md` lists the behaviours with the test of each.
+//! number. `docs/php-behaviours.md` lists the behaviours with the test of each.
 #![cfg(feature = "php")]
 
 #[path = "behaviours/headers.rs"]

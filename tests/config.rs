@@ -87,7 +87,7 @@ fn defaults() {
     assert_eq!(server.fields_max, 100);
     assert_eq!(server.target_bytes_max, 8 * 1024);
     assert_eq!(server.content_bytes_max, 64 * 1024 * 1024);
-    assert_eq!(server.content_memory_max, 256 * 1024);
+    assert_eq!(server.content_memory_max, 2 * 1024 * 1024);
     assert_eq!(server.temp_dir, std::env::temp_dir());
     assert_eq!(server.head_timeout, Duration::from_secs(10));
     assert_eq!(server.content_timeout, Duration::from_secs(30));
@@ -109,7 +109,7 @@ fn defaults() {
 
     assert_eq!(config.php.max_execution_time, None);
     assert_eq!((config.php.request_timeout, config.php.slow_log_after, config.php.slow_log), (None, None, None));
-    assert_eq!((config.php.max_requests, config.php.thread_stack), (0, 128 << 20));
+    assert_eq!((config.php.max_requests, config.php.thread_stack), (0, 256 << 20));
     assert_eq!(config.php.memory_limit, None);
     assert_eq!(config.php.ini_file, None);
     assert_eq!(config.php.ini_overrides, []);
@@ -616,7 +616,7 @@ fn php_settings_come_in_three_strengths() {
         ("opcache.validate_timestamps", "1"),
         ("mysqli.default_socket", "/run/mysqld/mysqld.sock"),
         ("pdo_mysql.default_socket", "/run/mysqld/mysqld.sock"),
-        ("zend.max_allowed_stack_size", "33554432"),
+        ("zend.max_allowed_stack_size", "67108864"),
     ] {
         assert_eq!(get(&config, name).as_deref(), Some(expected), "{name}");
     }

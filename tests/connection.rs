@@ -131,7 +131,7 @@ impl Bench {
         let key: Key = keys.insert_with(|_| ());
         let mut bench = Self {
             around: Surroundings::new(Options::default(), exchanges),
-            connection: Some(connect(TestSocket(Rc::clone(&wire)), key, options)),
+            connection: Some(connect(TestSocket(Rc::clone(&wire)), key, Protocol::http1(options))),
             wire,
             queue,
             bell,

@@ -1,5 +1,6 @@
 //! Replays the committed fuzz corpora on stable: what a fuzzer once found stays found.
 
+#![allow(clippy::duplicate_mod, reason = "the simulation and the connection of HTTP/2 share what reads frames")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "http2/frames.rs"]

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ephpm::http::message::Response;
+use ephpm::http::status::Status;
 use ephpm::http2::Http2Options;
 use ephpm::protocol::Disposition;
 use ephpm::service::access_log::Format;
@@ -90,6 +92,28 @@ fn files_and_scripts_are_served_side_by_side() {
     assert!([1, 3, 5, 7, 9].iter().all(|id| answers[id].is_complete && answers[id].reset.is_none()));
     // What PHP does not complete must not seem complete.
     assert_eq!((answers[&11].is_complete, answers[&11].reset), (false, Some(INTERNAL_ERROR)));
+}
+
+/// However many of them do in one turn, and whoever takes the place of whom in the list of streams.
+#[test]
+fn all_answers_arrive_that_are_complete_at_the_same_time() {
+    let site = Site::default();
+    for count in 1..20 {
+        let (mut connection, mut received) = greet(&site, &[]);
+        let streams = || (0..count).map(|n| 1 + 2 * n);
+        let requests: Vec<Vec<u8>> = streams().map(|stream| get(stream, "/wait.php")).collect();
+        say(&mut connection, &mut received, &requests.concat());
+        connection.with_waiting(|waiting| {
+            for mut responder in waiting.drain(..) {
+                responder.send_head(Response::new(Status::OK));
+                responder.write(b"over").unwrap();
+                Box::new(responder).complete();
+            }
+        });
+        received.feed(&connection.take_output());
+        let over = streams().filter(|stream| received.answers.get(stream).is_some_and(|answer| answer.is_complete));
+        assert_eq!(over.count(), count as usize, "of {count}");
+    }
 }
 
 #[test]
@@ -337,7 +361,7 @@ fn draining_takes_two_steps() {
     assert_eq!(connection.disposition(), Disposition::Open);
     connection.with_waiting(|waiting| {
         let mut responder = Box::new(waiting.remove(0));
-        responder.send_head(ephpm::http::message::Response::new(ephpm::http::status::Status::OK));
+        responder.send_head(Response::new(Status::OK));
         responder.write(b"late").unwrap();
         responder.complete();
     });
@@ -356,6 +380,41 @@ fn a_connection_has_so_many_requests() {
     say(&mut connection, &mut received, &pong);
     assert!([1, 3].iter().all(|id| received.answers[id].is_complete));
     assert_eq!((received.goaways[1], connection.disposition()), ((3, NO_ERROR), Disposition::Linger));
+}
+
+#[test]
+fn who_does_not_hear_of_the_end_is_not_served_without_end() {
+    let site = Site { http2: Arc::new(Http2Options { requests_max: 2, ..Http2Options::default() }), ..Site::default() };
+    let (mut connection, mut received) = greet(&site, &[]);
+    let mut stream = 1;
+    // It neither stops nor answers the PING that asks whether it has heard.
+    while connection.disposition() == Disposition::Open {
+        say(&mut connection, &mut received, &get(stream, "/a.txt"));
+        stream += 2;
+        assert!(stream < 10_000, "nobody has stopped it");
+    }
+    assert!(stream > 200, "what was on its way was served");
+    assert_eq!(received.goaways.last().unwrap().1, ENHANCE_YOUR_CALM);
+}
+
+#[test]
+fn many_downloads_share_a_slow_link() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[(4, 1 << 30)]);
+    say(&mut connection, &mut received, &window_update(0, 1 << 30));
+    connection.takes = Some(0);
+    let streams: Vec<u32> = (0..40).map(|n| 1 + 2 * n).collect();
+    streams.iter().for_each(|stream| connection.receive(&get(*stream, "/large.php")));
+    // Eight megabytes at 20 kB a second. Each stream has its share, but not often.
+    for _ in 0..45 {
+        connection.takes = Some(200_000);
+        connection.pass(Duration::from_secs(10));
+        received.feed(&connection.take_output());
+    }
+    for stream in streams {
+        let answer = &received.answers[&stream];
+        assert_eq!((answer.content.len(), answer.reset), (200_000, None), "stream {stream}");
+    }
 }
 
 #[test]

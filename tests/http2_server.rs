@@ -4,21 +4,29 @@
 #![cfg(feature = "php")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "http2/client.rs"]
+mod client;
+#[path = "http2/floods.rs"]
+mod floods;
 #[path = "http2/frames.rs"]
 #[allow(dead_code, reason = "the pure tests use the rest")]
 mod frames;
 #[path = "http2/hpack.rs"]
 mod hpack;
+#[path = "http2/served.rs"]
+mod served;
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use ephpm::http::coding::Coding;
+use ephpm::http::encoder::decode_prefix;
+
+use client::Client;
 use frames::*;
 use support::{Server, TemporaryDirectory};
 
@@ -63,49 +71,6 @@ fn wait_for(path: &Path) {
     while !path.exists() {
         assert!(Instant::now() < deadline, "{} never appeared", path.display());
         sleep(Duration::from_millis(5));
-    }
-}
-
-/// A client of one connection, which reads only when it is told to.
-struct Client {
-    stream: TcpStream,
-    received: Received,
-    is_over: bool,
-}
-
-impl Client {
-    fn connect(server: &Server, settings: &[(u16, u32)]) -> Self {
-        let stream = TcpStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        let mut client = Self { stream, received: Received::default(), is_over: false };
-        client.send(&hello(settings));
-        client
-    }
-
-    /// False if the server has had enough.
-    fn send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
-    }
-
-    /// Reads until this holds, or the end.
-    fn read_until(&mut self, mut holds: impl FnMut(&Received) -> bool) {
-        let mut buf = vec![0; 65_536];
-        while !holds(&self.received) && !self.is_over {
-            match self.stream.read(&mut buf) {
-                Ok(0) => self.is_over = true,
-                Ok(n) => self.received.feed(&buf[..n]),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => self.is_over = true,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-
-    /// The whole answer to a request that has been sent.
-    fn answer(&mut self, stream: u32) -> Answer {
-        let is_over = |answer: &Answer| answer.is_complete || answer.reset.is_some();
-        self.read_until(|received| received.answers.get(&stream).is_some_and(is_over));
-        self.received.answers[&stream].clone()
     }
 }
 
@@ -220,69 +185,4 @@ fn an_idle_connection_that_makes_room_is_told() {
     assert_eq!(server.client().get("/a.txt").status, 200);
     client.read_until(|_| false);
     assert_eq!(client.received.goaways, [(1, NO_ERROR)]);
-}
-
-/// What is sent the nth time.
-type Flood<'a> = &'a dyn Fn(u32) -> Vec<u8>;
-
-/// Resident memory, in KiB.
-fn resident(server: &Server) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-#[test]
-fn floods_cost_neither_memory_nor_others() {
-    let site = site();
-    let server = Server::builder(site.path()).workers(2).start();
-    let ask = || {
-        let answer = server.client().get("/");
-        assert_eq!((answer.status, answer.text()), (200, "HTTP/1.1 0".to_owned()));
-    };
-    ask();
-    let before = resident(&server);
-    let request = |n: u32| get(1 + 2 * n, "/large.php");
-    let post = |n: u32| head(1, 0, "POST", "/", &[("content-length", &n.to_string())]);
-    let floods: [(&str, Flood<'_>); 9] = [
-        ("PING", &|_| frame(PING, 0, 0, &[0; 8]).repeat(100)),
-        ("SETTINGS", &|_| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 9]).repeat(100)),
-        ("WINDOW_UPDATE", &|_| window_update(0, 1).repeat(100)),
-        ("unknown frames", &|_| frame(77, 0, 0, &[0; 16_000])),
-        ("empty DATA", &|n| if n == 0 { post(1) } else { data(1, 0, b"").repeat(10) }),
-        ("CONTINUATION", &|n| frame(if n == 0 { HEADERS } else { CONTINUATION }, 0, 1, &hpack::encode(&[("a", "b")]))),
-        ("RST_STREAM", &|n| [request(n), reset(1 + 2 * n)].concat()),
-        ("RST_STREAM at once", &|n| {
-            (50 * n..50 * n + 50).flat_map(|n| [request(n), reset(1 + 2 * n)].concat()).collect()
-        }),
-        ("errors", &|n| [request(n), window_update(1 + 2 * n, u32::MAX >> 1)].concat()),
-    ];
-    for (name, frames) in floods {
-        let mut client = Client::connect(&server, &[]);
-        let mut n = 0;
-        while n < 20_000 && client.send(&frames(n)) {
-            n += 1;
-            if n % 500 == 0 {
-                ask();
-            }
-        }
-        client.read_until(|received| !received.goaways.is_empty());
-        assert_eq!(client.received.goaways.last().map(|(_, code)| *code), Some(ENHANCE_YOUR_CALM), "{name} after {n}");
-        ask();
-    }
-    // Those who ask for much and take nothing, each as much as it can.
-    let silent: Vec<Client> = (0..20)
-        .map(|_| {
-            let mut client = Client::connect(&server, &[(4, 0)]);
-            let requests: Vec<u8> = (0..100).flat_map(|n| get(1 + 2 * n, "/large.bin")).collect();
-            client.send(&requests);
-            client
-        })
-        .collect();
-    ask();
-    let grown = resident(&server).saturating_sub(before);
-    // 64 KiB for each stream that waits, and some for what memory is like.
-    assert!(grown < 20 * 100 * 64 + 64 * 1024, "{grown} KiB");
-    drop(silent);
-    ask();
 }

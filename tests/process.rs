@@ -6,12 +6,11 @@
 mod support;
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{Connection, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, site, wait_until};
+use support::{Connection, Server, Systemd, TemporaryDirectory, WAITING, answer, ask_at, busy, site, wait_until};
 
 /// The value of a line of `/proc/PID/status`.
 #[track_caller]
@@ -421,24 +420,12 @@ fn monitors_are_answered_on_a_listener_of_their_own() {
 #[test]
 fn systemd_passes_sockets_and_is_told() {
     let root = site(&[("file.txt", "file")]);
-    let directory = TemporaryDirectory::new("systemd");
-    let path = directory.path().join("notify");
-    let notified = UnixDatagram::bind(&path).expect("a socket");
-    notified.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-    let told = || {
-        let mut bytes = [0; 256];
-        let len = notified.recv(&mut bytes).expect("a notification");
-        String::from_utf8_lossy(&bytes[..len]).into_owned()
-    };
-    let server = Server::builder(root.path())
-        .listen("listen = \"systemd:web\"")
-        .pass_socket("web")
-        .environment("NOTIFY_SOCKET", path.to_str().expect("UTF-8"))
-        .start();
-    assert_eq!(told(), "READY=1");
+    let systemd = Systemd::new();
+    let server = systemd.unit(Server::builder(root.path())).start();
+    assert_eq!(systemd.told(), "READY=1");
     assert_eq!(server.client().get("/file.txt").expect(200).text(), "file");
     server.signal("TERM");
-    assert_eq!(told(), "STOPPING=1");
+    assert_eq!(systemd.told(), "STOPPING=1");
     let (status, log) = server.wait();
     assert!(status.success(), "{log}");
     let error = Server::builder(root.path()).listen("listen = \"systemd\"").start_error();

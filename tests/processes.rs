@@ -7,12 +7,14 @@ mod support;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Builder, Connection, Server, TemporaryDirectory, ask_at, site, wait_for, wait_for_text, wait_until};
+use support::{
+    Builder, Connection, Server, Systemd, TemporaryDirectory, ask_at, children, is_running, kill, site, stat, stop,
+    wait_for, wait_for_text, wait_until,
+};
 
 /// The first signal meets the standard library's handler, which takes itself away and lets it pass.
 const CRASH: &str = "<?php while (true) { posix_kill(getmypid(), 11); }";
@@ -53,29 +55,6 @@ fn wait_for_processes(server: &Server, count: usize) -> Vec<u32> {
         std::thread::sleep(Duration::from_millis(5));
     }
     serving()
-}
-
-/// The fields of `/proc/PID/stat` after the program's name: the state, the parent and so on.
-fn stat(pid: u32) -> Option<Vec<String>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())
-}
-
-fn is_running(pid: u32) -> bool {
-    stat(pid).is_some_and(|fields| fields[0] != "Z")
-}
-
-#[track_caller]
-fn kill(signal: &str, pid: u32) {
-    let status = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().expect("kill");
-    assert!(status.success(), "kill -{signal} {pid}");
-}
-
-/// A stopped process accepts nothing; it must have come to rest before anybody relies on that.
-#[track_caller]
-fn stop(pid: u32) {
-    kill("STOP", pid);
-    wait_until(|| stat(pid).is_some_and(|fields| fields[0] == "T"), "the process does not stop");
 }
 
 #[track_caller]
@@ -138,6 +117,27 @@ fn a_crash_costs_the_requests_of_its_process_and_nothing_else() {
     }
 }
 
+/// A thread that does not come back has another in its place, and either may be at something when the process crashes.
+#[test]
+fn a_crash_names_what_lost_threads_run_while_they_do() {
+    let stuck = "<?php exec('sleep 14');";
+    let root = site(&[("crash.php", CRASH), ("stuck.php", stuck)]);
+    let builder = supervised(root.path(), 1).workers(1).php("request_timeout = \"100ms\"");
+    let servers = [(); 2].map(|()| start(builder.clone(), 1).0);
+    let waiting = servers.each_ref().map(|server| send(server.address(), "/stuck.php"));
+    let [crash, stuck] =
+        ["crash.php", "stuck.php"].map(|name| format!("GET /{name} ({})", root.path().join(name).display()));
+    for (server, when, told) in [
+        (&servers[0], "another thread takes its place", format!("{stuck}, {crash}")),
+        (&servers[1], "a thread that was given up has come back", crash.clone()),
+    ] {
+        server.wait_for_log(when);
+        last_words(send(server.address(), "/crash.php"));
+        server.wait_for_log(&format!(" while serving {told}; another takes its place\n"));
+    }
+    drop(waiting);
+}
+
 /// Connections that no process has taken yet are the next one's, those among them that have sent their request.
 #[test]
 fn what_waits_in_the_queue_is_not_lost_with_a_process() {
@@ -164,6 +164,21 @@ fn the_supervisor_only_supervises() {
     assert_eq!(tasks(server.pid()), 1);
     assert!(pids.iter().all(|pid| tasks(*pid) > 1 && stat(*pid).expect("a process")[1] == server.pid().to_string()));
     assert_eq!(server.log().matches("listening on").count(), 1, "one speaks for all: {}", server.log());
+    // Whoever was started when others were there has nothing of theirs: no line of another, no pipe.
+    let files = |pid: u32| {
+        let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("files").flatten();
+        let kind = |path: String| path.split_once(":[").map_or(path.clone(), |(kind, _)| kind.to_owned());
+        let mut kinds: Vec<_> = links
+            .filter_map(|link| fs::read_link(link.path()).ok())
+            .map(|path| kind(path.to_string_lossy().into_owned()))
+            .collect();
+        kinds.sort();
+        kinds
+    };
+    wait_until(|| files(pids[0]) == files(pids[1]), "one has more open than the other");
+    kill("KILL", pids[0]);
+    let replacement = wait_for_processes(&server, 3)[2];
+    wait_until(|| files(replacement) == files(pids[1]), "a replacement has more open than another");
 }
 
 /// A server whose processes fail from now on while they start: the directory of their log is gone.
@@ -215,18 +230,44 @@ fn a_server_that_cannot_start_says_so_once() {
     }
 }
 
+/// A section that has a process hang while it starts: nobody reads the pipe that it is to log to.
+fn hang_at_the_start(directory: &TemporaryDirectory) -> String {
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", pipe.display())
+}
+
 /// While it starts, the one signal ends all.
 #[test]
 fn a_server_that_has_not_started_stops_at_once() {
-    let root = scripts();
-    let directory = TemporaryDirectory::new("processes");
-    let pipe = directory.path().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-    // Nobody reads it, and a process waits for that.
-    let section = format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", pipe.display());
-    let server = supervised(root.path(), 2).sections(&section).start();
+    let (root, directory) = (scripts(), TemporaryDirectory::new("processes"));
+    let server = supervised(root.path(), 2).sections(&hang_at_the_start(&directory)).start();
     let (status, log) = server.stop();
     assert!(status.success() && !log.contains("serves"), "{log}");
+}
+
+#[test]
+fn a_process_that_hangs_at_the_start_ends_with_its_supervisor() {
+    let (root, directory) = (scripts(), TemporaryDirectory::new("processes"));
+    let server = supervised(root.path(), 2).sections(&hang_at_the_start(&directory)).start();
+    wait_until(|| !children(server.pid()).is_empty(), "no process is started");
+    let hanging = children(server.pid());
+    assert_eq!(hanging.len(), 1, "the others wait for it");
+    server.signal("KILL");
+    wait_until(|| !is_running(hanging[0]), "an orphan");
+}
+
+/// One that does not react is ended in the end, and the exit code says so.
+#[test]
+fn a_process_that_hangs_is_killed_at_the_end() {
+    let root = scripts();
+    let (server, pids) = start(supervised(root.path(), 2).server("drain_timeout = \"0s\""), 2);
+    stop(pids[1]);
+    let (status, log) = server.stop();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert_eq!(log.matches("does not end, and is killed").count(), 1, "{log}");
+    assert!(log.contains(&format!("process {} does not end", pids[1])), "{log}");
+    assert!(pids.iter().all(|pid| stat(*pid).is_none()), "{log}");
 }
 
 /// Two requests under way, each in a process of its own.
@@ -335,6 +376,26 @@ fn sighup_reaches_all_processes_and_is_reported_once() {
     assert!(is_running(replacement));
 }
 
+/// The file may change between two processes' looks at it.
+#[test]
+fn one_process_that_does_not_reload_is_named() {
+    let (root, other) = (scripts(), site(&[("file.txt", "other file")]));
+    let (server, pids) = start(supervised(root.path(), 2), 2);
+    stop(pids[1]);
+    server.configure(&supervised(other.path(), 2));
+    server.signal("HUP");
+    let text = || server.client().get("/file.txt").expect(200).text();
+    wait_until(|| text() == "other file", "the other process does not reload");
+    server.configure(&supervised(root.path(), 2).server("worker = 3"));
+    kill("CONT", pids[1]);
+    server.wait_for_log(&format!("process {} goes on with the configuration that it had", pids[1]));
+    assert!(!server.log().contains("has been read again"), "{}", server.log());
+    // Mended, it is as ever.
+    server.configure(&supervised(root.path(), 2));
+    server.signal("HUP");
+    server.wait_for_log("the configuration has been read again");
+}
+
 #[test]
 fn all_processes_write_whole_lines_to_one_access_log() {
     let root = scripts();
@@ -429,9 +490,7 @@ fn a_tree_whose_successor_does_not_start_goes_on() {
     assert!(pids.contains(&pid_at(server.address())));
     // One that is killed, or hangs, is in nobody's way.
     let directory = TemporaryDirectory::new("processes");
-    let pipe = directory.path().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-    server.configure(&builder.sections(&format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", pipe.display())));
+    server.configure(&builder.sections(&hang_at_the_start(&directory)));
     server.signal("USR2");
     wait_until(|| server.log().matches("is starting from").count() == 3, "no successor");
     server.signal("USR2");
@@ -446,36 +505,25 @@ fn a_tree_whose_successor_does_not_start_goes_on() {
 #[test]
 fn systemd_is_told_when_all_serve_and_who_takes_over() {
     let root = scripts();
-    let directory = TemporaryDirectory::new("systemd");
-    let path = directory.path().join("notify");
-    let notified = UnixDatagram::bind(&path).expect("a socket");
-    notified.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-    let told = || {
-        let mut bytes = [0; 256];
-        let len = notified.recv(&mut bytes).expect("a notification");
-        String::from_utf8_lossy(&bytes[..len]).into_owned()
-    };
-    let builder = supervised(root.path(), 2)
-        .listen("listen = \"systemd:web\"")
-        .pass_socket("web")
-        .environment("NOTIFY_SOCKET", path.to_str().expect("UTF-8"));
-    let server = builder.start();
-    assert_eq!(told(), "READY=1");
+    let systemd = Systemd::new();
+    let server = systemd.unit(supervised(root.path(), 2)).start();
+    assert_eq!(systemd.told(), "READY=1");
     let pids = wait_for_processes(&server, 2);
     kill("KILL", pids[0]);
     wait_for_processes(&server, 3);
     server.signal("USR2");
-    // That of a crash has told nothing.
-    assert_eq!(told(), "READY=1");
+    // A crash has told nothing, and the successor nothing by itself: systemd would not believe it.
+    let told = systemd.told();
     let successor = successor_of(&server);
-    assert_eq!(told(), format!("MAINPID={successor}"));
+    assert_eq!(told, format!("MAINPID={successor}"));
     let address = server.address();
     let (status, log) = server.wait();
     assert!(status.success(), "{log}");
     assert!(pid_at(address) > 0);
     kill("TERM", successor);
-    assert_eq!(told(), "STOPPING=1");
+    assert_eq!(systemd.told(), "STOPPING=1");
     wait_until(|| !is_running(successor), "the successor does not stop");
+    systemd.is_silent();
 }
 
 /// The internal listener is one for all, and so is a Unix socket, which only the supervisor may remove.
@@ -549,8 +597,6 @@ fn as_the_first_process_it_waits_for_orphans() {
     assert!(orphan.parse::<u32>().is_ok(), "{orphan}");
     // A zombie would be there for ever.
     wait_until(|| ask(&format!("?pid={orphan}")) == "gone", "a zombie");
-    let children = format!("/proc/{0}/task/{0}/children", container.id());
-    let first = fs::read_to_string(children).expect("a process").trim().parse().expect("one child");
-    kill("TERM", first);
+    kill("TERM", children(container.id())[0]);
     assert!(container.wait().expect("its end").success());
 }

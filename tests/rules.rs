@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "rules/php.rs"]
+mod php;
 #[path = "rules/security.rs"]
 mod security;
 

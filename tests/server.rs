@@ -481,13 +481,18 @@ fn a_head_that_is_too_long_is_an_error_without_the_script_s_content() {
 
 #[test]
 fn error_log_and_banner_reach_the_log() {
-    let root = site(&[("log.php", "<?php error_log(\"one\\ntwo\"); echo $undefined; echo 'well';")]);
+    let script =
+        "<?php error_log(\"one\\ntwo\"); echo $undefined; error_log(str_repeat('long ', 1 << 20)); echo 'well';";
+    let root = site(&[("log.php", script)]);
     let server = Server::builder(root.path()).start();
     assert_eq!(server.client().get("/log.php").expect(200).text(), "well");
     let (_, log) = server.stop();
     assert!(log.contains("OPcache on") && log.contains("PHP threads"), "{log}");
     assert_eq!(log.matches("one").count(), 1, "{log}");
     assert!(log.contains("Undefined variable $undefined"), "{log}");
+    assert!(log.contains("one\\ntwo, request: \"GET /log.php\"\n"), "{log}");
+    assert_eq!(log.matches(" bytes more), request: \"GET /log.php\"\n").count(), 1, "{log}");
+    assert!((60_000..80_000).contains(&log.len()), "{} bytes", log.len());
 }
 
 /// Runs the program to its end.

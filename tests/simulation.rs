@@ -8,7 +8,7 @@
 #[path = "simulation/mod.rs"]
 mod simulation;
 
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 2_000;
 
 #[test]
 fn every_seed_ends_well() {

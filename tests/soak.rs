@@ -5,6 +5,7 @@
 //! threads of two programs allow. The usual run ends after some thousand requests, and after a minute in any case;
 //! `SOAK_SECONDS=600` (`make soak`) goes by the clock alone.
 #![cfg(feature = "php")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "soak/asks.rs"]
 mod asks;
@@ -12,6 +13,11 @@ mod asks;
 mod client;
 #[path = "soak/figures.rs"]
 mod figures;
+#[path = "http2/frames.rs"]
+#[allow(dead_code, reason = "the tests of HTTP/2 use the rest")]
+mod frames;
+#[path = "http2/hpack.rs"]
+mod hpack;
 #[path = "soak/journal.rs"]
 mod journal;
 #[path = "soak/load.rs"]
@@ -27,6 +33,8 @@ mod random;
 mod rude;
 #[path = "soak/site.rs"]
 mod site;
+#[path = "soak/streams.rs"]
+mod streams;
 mod support;
 
 use std::fs;
@@ -41,13 +49,17 @@ use support::{Server, wait_until};
 
 /// How many requests the usual run consists of.
 const REQUESTS: u64 = 1_500;
-/// When the usual run ends even if it has not done them all.
-const USUAL: Duration = Duration::from_secs(36);
+/// For how long clients of the usual run ask even if it has not done them all. What they have left behind takes longer.
+const USUAL: Duration = Duration::from_secs(28);
 
-/// How much more memory of its own than after the first third the process may have at the end, whatever came between.
+/// How much more memory of its own than after the first half the process may have at the end, whatever came between.
 /// PHP keeps for each thread what its latest requests have taken, in pieces of 2 MiB, and up to a mebibyte of stack; the
 /// C library keeps what is free between pieces that are not. Each thread counts with 4 MiB.
-const GROWTH_KIB: u64 = 4 * 1024 * site::WORKERS as u64;
+const GROWTH_KIB: u64 = 4 * 1024 * (site::WORKERS + site::POOLED) as u64;
+/// How much more the supervisor may have.
+const SUPERVISOR_GROWTH_KIB: u64 = 256;
+/// How long a process serves before it crashes, as long as processes do.
+const LIFE: Duration = Duration::from_secs(30);
 /// How much more for each request in between: less than any object that one could forget.
 const GROWTH_BYTES_PER_REQUEST: u64 = 100;
 
@@ -64,28 +76,32 @@ fn the_server_is_afterwards_as_it_was_before() {
 
     let site = Site::new();
     let server = site.builder(0).start();
+    wait_until(|| server.log().contains(" serves\n"), "it never serves");
     let operator = Operator::new(&server, &site);
     let load = Load::new(&server, &operator, seed);
     touch_every_thread(&server);
-    let before = settled(&server);
+    let before = settled(operator.process());
+    let supervisor = Figures::of(server.pid());
     println!("before:            {before}");
+    println!("supervisor:        {supervisor}");
 
-    let begin = Instant::now();
-    let first = load.run(requests / 3, begin + time / 3);
+    let first = crash_now_and_then(&load, requests / 4, time / 4, &before, &site);
+    let warm = load.run(requests / 2, Instant::now() + time / 4);
     no_failure(&load);
-    let after_a_third = quiet(&server, &before);
-    println!("{first:6} requests:   {after_a_third}");
-    let then = load.run(requests, begin + time);
+    let after_warming = quiet(operator.process(), &before);
+    println!("{:6} requests:   {after_warming}", first + warm);
+    let then = load.run(requests, Instant::now() + time / 2);
     no_failure(&load);
-    let after = quiet(&server, &before);
-    println!("{:6} requests:   {after}", first + then);
+    let after = quiet(operator.process(), &before);
+    println!("{:6} requests:   {after}", first + warm + then);
+    as_before(&Figures::of(server.pid()), &supervisor);
 
     let told = load.told();
     told.counts.iter().for_each(|(kind, count)| println!("{count:8} {kind:?}"));
     finished_what_it_began(&site, &told.finished);
     assert_eq!(site.left(), Vec::<std::path::PathBuf>::new(), "files are left");
-    let bound_kib = after_a_third.anonymous_kib + GROWTH_KIB + then * GROWTH_BYTES_PER_REQUEST / 1024;
-    assert!(after.anonymous_kib <= bound_kib, "memory grew: {after_a_third}, then {after}");
+    let bound_kib = after_warming.anonymous_kib + GROWTH_KIB + then * GROWTH_BYTES_PER_REQUEST / 1024;
+    assert!(after.anonymous_kib <= bound_kib, "memory grew: {after_warming}, then {after}");
 
     let response = server.client().get("/hello.php?n=last").expect(200);
     assert_eq!(response.text(), "hello last;");
@@ -96,9 +112,43 @@ fn the_server_is_afterwards_as_it_was_before() {
     assert!(status.success(), "{status}\n{log}");
     let unexpected = journal::unexpected(&log);
     assert!(unexpected.is_empty(), "{} lines: {:#?}", unexpected.len(), &unexpected[..unexpected.len().min(100)]);
-    let logged = journal::logged(&site);
-    let missing: Vec<_> = answered.iter().filter(|n| !logged.contains(n)).collect();
+    let missing = missing(&site, &answered);
     assert!(missing.is_empty(), "not in the access log: {missing:?}");
+}
+
+/// The first part of the load: now and then the process that serves crashes while it has nothing to do, and the one that
+/// takes its place is as it was. Returns how many requests there were.
+#[track_caller]
+fn crash_now_and_then(load: &Load<'_>, requests: u64, time: Duration, before: &Figures, site: &Site) -> u64 {
+    let lives = u32::try_from(time.as_secs() / LIFE.as_secs()).expect("a short time").max(1);
+    let mut done = 0;
+    for _ in 0..lives {
+        done += load.run(requests, Instant::now() + time / lives);
+        no_failure(load);
+        quiet(load.operator().process(), before);
+        finished_what_it_began(site, &load.told().finished);
+        // Lines wait in the process for a moment.
+        wait_until(|| missing(site, &load.told().answered).is_empty(), "answered, and not in the access log");
+        load.operator().crash();
+        touch_every_thread(load.server());
+        quiet(load.operator().process(), before);
+    }
+    println!("{done:6} requests:   crashes: {lives}");
+    done
+}
+
+/// The supervisor has what it had.
+#[track_caller]
+fn as_before(now: &Figures, before: &Figures) {
+    println!("supervisor:        {now}");
+    assert_eq!((&now.threads, &now.files), (&before.threads, &before.files));
+    assert!(now.anonymous_kib <= before.anonymous_kib + SUPERVISOR_GROWTH_KIB, "before: {before}");
+}
+
+/// What was answered and is not in the access log.
+fn missing(site: &Site, answered: &[u64]) -> Vec<u64> {
+    let logged = journal::logged(site);
+    answered.iter().filter(|n| !logged.contains(n)).copied().collect()
 }
 
 #[track_caller]
@@ -111,18 +161,19 @@ fn no_failure(load: &Load<'_>) {
 fn touch_every_thread(server: &Server) {
     thread::scope(|scope| {
         for n in 0..40 {
-            scope.spawn(move || server.client().get(&format!("/sleep.php?ms=50&n={n}")).expect(200));
+            let directory = if n % 4 == 0 { "/pooled" } else { "" };
+            scope.spawn(move || server.client().get(&format!("{directory}/sleep.php?ms=50&n={n}")).expect(200));
         }
     });
 }
 
 /// The figures of a server whose clients have left, when nothing has been closed for a while.
-fn settled(server: &Server) -> Figures {
-    let mut figures = Figures::of(server.pid());
+fn settled(pid: u32) -> Figures {
+    let mut figures = Figures::of(pid);
     let mut looks = 0;
     while looks < 50 {
         thread::sleep(Duration::from_millis(10));
-        let now = Figures::of(server.pid());
+        let now = Figures::of(pid);
         looks = if now.is_quiet_as(&figures) { looks + 1 } else { 0 };
         figures = now;
     }
@@ -131,13 +182,13 @@ fn settled(server: &Server) -> Figures {
 
 /// The figures of a server that has nothing left to do. It gets the time that its slowest script may need.
 #[track_caller]
-fn quiet(server: &Server, before: &Figures) -> Figures {
-    let mut now = Figures::of(server.pid());
+fn quiet(pid: u32, before: &Figures) -> Figures {
+    let mut now = Figures::of(pid);
     let deadline = Instant::now() + Duration::from_secs(40);
     while !now.is_quiet_as(before) {
         assert!(Instant::now() < deadline, "before: {before:#?}\nnow: {now:#?}");
         thread::sleep(Duration::from_millis(50));
-        now = Figures::of(server.pid());
+        now = Figures::of(pid);
     }
     now
 }

@@ -24,6 +24,7 @@ mod writing;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::thread;
 use std::time::Instant;
 
 use account::Allowed;
@@ -59,40 +60,59 @@ fn wordpress_is_used_in_a_browser() {
     let _ = std::fs::remove_dir_all(&screenshots);
     println!("pictures of what the browsers show: {}", screenshots.display());
     let directory = TemporaryDirectory::new("wordpress-browser");
-    let root = lay_out(&directory, &[("WP_DATABASE", "mysql"), ("WP_OFFLINE", "1")]);
-    let database = Database::start();
-    let server = Server::builder(&root)
-        .ini("upload_max_filesize", "8M")
-        .ini("post_max_size", "8M")
-        // Code that has changed is seen only if WordPress says so, by opcache_invalidate().
-        .ini("opcache.validate_timestamps", "0")
-        .start();
-    let driver = Rc::new(Driver::start());
-    let mut site = Site {
-        owner: Browser::new(&driver, &server.url(), &screenshots, "owner"),
-        visitor: Browser::new(&driver, &server.url(), &screenshots, "visitor"),
-        client: server.client(),
-        allowed: Allowed::read(),
-        post: String::new(),
-        server,
-        root,
-        directory,
-        database,
-    };
+    let start = Instant::now();
+    let mut site = Site::start(directory, &screenshots);
+    tell(start, "everything is started");
     for (name, step) in STEPS {
         let start = Instant::now();
         step(&mut site);
-        println!("{:5.1} s  {name}", start.elapsed().as_secs_f32());
+        tell(start, name);
     }
+    let start = Instant::now();
     site.hold_to_account();
+    tell(start, "everything is held to account");
     let Site { owner, visitor, server, allowed, database, .. } = site;
+    let start = Instant::now();
     drop((owner, visitor));
     let (status, log) = server.stop();
     assert!(status.success(), "{status}\n{log}");
     drop(database);
+    tell(start, "everything has ended");
     let complaints = log.lines().filter(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)));
     let complaints: Vec<_> = complaints.filter(|line| !allowed.permits("log", line)).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+impl Site {
+    /// Starts everything; the database, which takes longest, beside the rest.
+    fn start(directory: TemporaryDirectory, screenshots: &Path) -> Self {
+        thread::scope(|scope| {
+            let database = scope.spawn(Database::start);
+            let root = lay_out(&directory, &[("WP_DATABASE", "mysql"), ("WP_OFFLINE", "1")]);
+            let server = Server::builder(&root)
+                .ini("upload_max_filesize", "8M")
+                .ini("post_max_size", "8M")
+                // Code that has changed is seen only if WordPress says so, by opcache_invalidate().
+                .ini("opcache.validate_timestamps", "0")
+                .start();
+            let driver = Rc::new(Driver::start());
+            Self {
+                owner: Browser::new(&driver, &server.url(), screenshots, "owner"),
+                visitor: Browser::new(&driver, &server.url(), screenshots, "visitor"),
+                client: server.client(),
+                allowed: Allowed::read(),
+                post: String::new(),
+                server,
+                root,
+                directory,
+                database: database.join().expect("its panic's message is above"),
+            }
+        })
+    }
+}
+
+fn tell(start: Instant, what: &str) {
+    println!("{:5.1} s  {what}", start.elapsed().as_secs_f32());
 }
 
 /// A part of the story, by its name.

@@ -17,7 +17,7 @@ use ephpm::base::queue::{Consumer, Queue};
 use ephpm::base::send_queue::SendQueue;
 use ephpm::base::slab::Key;
 use ephpm::exchange::{self, Bell, Pull, Tag};
-use ephpm::http::event::Event;
+use ephpm::http::event::{Event, StreamId};
 use ephpm::http::message::{ContentLength, Response};
 use ephpm::http::status::Status;
 use ephpm::http1::{Http1, Http1Options};
@@ -25,28 +25,71 @@ use ephpm::site::router::{Options, Router};
 use ephpm::site::server_vars::{ServerOptions, ServerVars, build};
 use requests::{BROWSER, SMALL, Site, job, request};
 
+const HEADS: [(&str, &[u8]); 2] = [("small head", SMALL), ("browser's head", BROWSER)];
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
-/// A request and its response through a connection: reading and writing are what no bench can leave out here, since a
-/// connection parses nothing before it has answered.
-fn http1(c: &mut Criterion) {
-    let mut group = c.benchmark_group("http1");
-    for (name, head) in [("small head", SMALL), ("browser's head", BROWSER)] {
-        let options = Http1Options { requests_max: u64::MAX, ..Http1Options::default() };
-        let (mut http1, mut inbox, mut out) = (Http1::new(options), BytesMut::new(), SendQueue::default());
+/// From the bytes of a head to a request.
+fn parser(c: &mut Criterion) {
+    let mut group = c.benchmark_group("parser");
+    for (name, head) in HEADS {
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || (connection(), BytesMut::from(head)),
+                |(mut http1, mut inbox)| {
+                    let Some(Event::Request(_, request)) = http1.poll_event(&mut inbox) else { panic!("a request") };
+                    (request, http1, inbox)
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
+/// From a response to its bytes.
+fn encoder(c: &mut Criterion) {
+    let mut out = SendQueue::default();
+    c.bench_function("encoder", |b| {
+        b.iter_batched(
+            || {
+                let (mut http1, mut inbox) = (connection(), BytesMut::from(SMALL));
+                let Some(Event::Request(id, _)) = http1.poll_event(&mut inbox) else { panic!("a request") };
+                (http1, id, response())
+            },
+            |(mut http1, id, response)| {
+                respond(&mut http1, id, response, &mut out);
+                http1
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+/// Request and response on a connection that stays, as most do.
+fn connections(c: &mut Criterion) {
+    let mut group = c.benchmark_group("connection");
+    for (name, head) in HEADS {
+        let (mut http1, mut inbox, mut out) = (connection(), BytesMut::new(), SendQueue::default());
         group.bench_function(name, |b| {
             b.iter(|| {
                 inbox.extend_from_slice(black_box(head));
                 let Some(Event::Request(id, request)) = http1.poll_event(&mut inbox) else { panic!("a request") };
                 while http1.poll_event(&mut inbox).is_some() {}
-                http1.send_response(id, response(), ContentLength::Exact(13), DATE, &mut out);
-                http1.send_content(id, Chunk::Bytes(Bytes::from_static(b"Hello, World!")), &mut out);
-                http1.finish(id, &mut out);
-                out.advance(out.len());
+                respond(&mut http1, id, response(), &mut out);
                 request
             });
         });
     }
+}
+
+fn connection() -> Http1 {
+    Http1::new(Http1Options { requests_max: u64::MAX, ..Http1Options::default() })
+}
+
+fn respond(http1: &mut Http1, id: StreamId, response: Response, out: &mut SendQueue) {
+    http1.send_response(id, response, ContentLength::Exact(13), DATE, out);
+    http1.send_content(id, Chunk::Bytes(Bytes::from_static(b"Hello, World!")), out);
+    http1.finish(id, out);
+    out.advance(out.len());
 }
 
 fn response() -> Response {
@@ -71,7 +114,7 @@ fn router(c: &mut Criterion) {
 fn server_vars(c: &mut Criterion) {
     let options = ServerOptions::default();
     let mut group = c.benchmark_group("server_vars");
-    for (name, head) in [("small head", SMALL), ("browser's head", BROWSER)] {
+    for (name, head) in HEADS {
         let (job, mut vars) = (job(head), ServerVars::new());
         group.bench_function(name, |b| {
             b.iter(|| {
@@ -93,7 +136,7 @@ fn exchange(c: &mut Criterion) {
             b.iter_batched(
                 || job(SMALL),
                 |job| {
-                    let (mut handle, mut responder) = exchange::new(job, tag, Arc::clone(&bell));
+                    let (mut handle, mut responder) = exchange::new(job, tag, Arc::clone(&bell), None);
                     assert!(responder.start());
                     responder.send_head(response());
                     responder.write(&page).expect("nobody has gone");
@@ -139,6 +182,6 @@ criterion_group! {
         .without_plots()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = http1, router, server_vars, exchange, queue
+    targets = parser, encoder, connections, router, server_vars, exchange, queue
 }
 criterion_main!(benches);

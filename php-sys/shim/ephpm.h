@@ -176,6 +176,14 @@ typedef struct ephpm_interrupt {
 	void *frames;
 } ephpm_interrupt;
 
+/** Why the server ends a request for which time is left. */
+typedef enum ephpm_ending {
+	/** OPcache has waited for it to restart for as long as it is told to. */
+	EPHPM_ENDING_OPCACHE = 1,
+	/** The server stops. */
+	EPHPM_ENDING_STOP = 2,
+} ephpm_ending;
+
 /** Memory of a thread's part of PHP, in bytes as the system gave them. */
 typedef struct ephpm_memory {
 	/** The most that the last request held. */
@@ -255,7 +263,10 @@ bool ephpm_interrupt_is_pending(const ephpm_interrupt *interrupt);
  */
 void ephpm_interrupt_expire(const ephpm_interrupt *interrupt, uint32_t allowed_ms);
 
-/** Whether the engine has yet to look for that. The thread must be attached. */
+/** The same for a request for which time is left. It is answered 503 if its response has not begun. */
+void ephpm_interrupt_end(const ephpm_interrupt *interrupt, ephpm_ending why);
+
+/** Whether the engine has yet to look for either. The thread must be attached. */
 bool ephpm_interrupt_is_expiring(const ephpm_interrupt *interrupt);
 
 /** Asks another thread for a trace of its script, which it gives to `take_trace` when the engine looks; attached. */

@@ -16,6 +16,8 @@
 typedef struct watch {
 	/* Milliseconds that the request was allowed; 0 unless it is to end. */
 	uint32_t expired_ms;
+	/* Why it is to end, an ephpm_ending; 0 if its time is over. Written before expired_ms. */
+	int ending;
 	/* Somebody wants to know where the script is. */
 	bool trace_wanted;
 } watch;
@@ -173,12 +175,28 @@ static uint32_t load_expired(const watch *watch)
 	return __atomic_load_n(&watch->expired_ms, __ATOMIC_ACQUIRE);
 }
 
+/* Whoever asked may ask again: the script has done no wrong. PHP makes no 500 of what is no 200. */
+static void answer_unavailable(void)
+{
+	if (!SG(headers_sent)) {
+		sapi_header_op(SAPI_HEADER_SET_STATUS, (void *) (zend_long) 503);
+	}
+}
+
 /* As PHP ends a script at max_execution_time (zend_timeout), but for the words. Does not return. */
-static ZEND_COLD void raise_expired(uint32_t expired_ms)
+static ZEND_COLD void raise_expired(uint32_t expired_ms, int ending)
 {
 	double seconds = expired_ms / 1000.0;
 
 	polls_cut = 0;
+	if (ending == EPHPM_ENDING_OPCACHE) {
+		answer_unavailable();
+		zend_error_noreturn(E_ERROR, "Ended for OPcache, which has waited to restart (opcache.force_restart_timeout)");
+	}
+	if (ending == EPHPM_ENDING_STOP) {
+		answer_unavailable();
+		zend_error_noreturn(E_ERROR, "Ended with the server, which stops (server.drain_timeout)");
+	}
 	zend_error_noreturn(E_ERROR, "Maximum request time of %g second%s exceeded (php.request_timeout)", seconds,
 		seconds == 1.0 ? "" : "s");
 }
@@ -204,7 +222,7 @@ static void on_interrupt(zend_execute_data *execute_data)
 	}
 	expired_ms = __atomic_exchange_n(&flags.expired_ms, 0, __ATOMIC_ACQ_REL);
 	if (expired_ms) {
-		raise_expired(expired_ms);
+		raise_expired(expired_ms, __atomic_load_n(&flags.ending, __ATOMIC_RELAXED));
 	}
 }
 
@@ -259,13 +277,24 @@ static void wake_engine(const ephpm_interrupt *interrupt)
 	zend_atomic_bool_store_ex((zend_atomic_bool *) interrupt->vm_interrupt, true);
 }
 
-void ephpm_interrupt_expire(const ephpm_interrupt *interrupt, uint32_t allowed_ms)
+static void end_request(const ephpm_interrupt *interrupt, uint32_t allowed_ms, int ending)
 {
 	watch *watch = interrupt->flags;
 
+	__atomic_store_n(&watch->ending, ending, __ATOMIC_RELAXED);
 	__atomic_store_n(&watch->expired_ms, allowed_ms ? allowed_ms : 1, __ATOMIC_RELEASE);
 	wake_engine(interrupt);
 	ephpm_interrupt_signal(interrupt);
+}
+
+void ephpm_interrupt_expire(const ephpm_interrupt *interrupt, uint32_t allowed_ms)
+{
+	end_request(interrupt, allowed_ms, 0);
+}
+
+void ephpm_interrupt_end(const ephpm_interrupt *interrupt, ephpm_ending why)
+{
+	end_request(interrupt, 0, (int) why);
 }
 
 bool ephpm_interrupt_is_expiring(const ephpm_interrupt *interrupt)

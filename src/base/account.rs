@@ -40,6 +40,19 @@ impl Share {
         true
     }
 
+    /// Has so many bytes of `account`, which is the same each time, however many all shares have together.
+    pub fn resize(&mut self, account: &Arc<Account>, bytes: u64) {
+        match bytes.checked_sub(self.bytes) {
+            Some(0) => {}
+            Some(more) => {
+                account.0.fetch_add(more, Ordering::Relaxed);
+                self.account.get_or_insert_with(|| Arc::clone(account));
+                self.bytes = bytes;
+            }
+            None => self.shrink(self.bytes - bytes),
+        }
+    }
+
     /// Gives so many of its bytes back; it must have them.
     pub fn shrink(&mut self, bytes: u64) {
         debug_assert!(bytes <= self.bytes, "a share gives back what it does not have");
@@ -74,6 +87,10 @@ mod tests {
         assert!(other.grow(&account, 6, 10));
         other.shrink(7);
         assert_eq!(account.bytes(), 3);
+        other.resize(&account, 20);
+        assert_eq!(account.bytes(), 20);
+        other.resize(&account, 2);
+        assert_eq!(account.bytes(), 2);
         drop((other, Share::default()));
         assert_eq!(account.bytes(), 0);
     }

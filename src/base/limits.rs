@@ -15,7 +15,7 @@ pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of request content (413).
 pub const CONTENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Request content held in memory; what exceeds it goes to an unlinked temporary file.
-pub const CONTENT_MEMORY_MAX: usize = 256 * 1024;
+pub const CONTENT_MEMORY_MAX: usize = 2 * 1024 * 1024;
 /// Request content that all requests together hold in memory, or 16 times as much as one may if that is more; what
 /// exceeds it goes to files, however short.
 pub const CONTENTS_MEMORY_MAX: u64 = 64 * 1024 * 1024;
@@ -28,6 +28,11 @@ pub const CHUNK_OVERHEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// PHP output that gathers on the PHP thread before it is handed to the loop.
 pub const OUTPUT_BLOCK_BYTES: usize = 64 * 1024;
+/// What each arena of the allocator keeps of freed memory: the blocks of the responses that a thread makes at a time, which
+/// otherwise are given back and faulted in again at every response.
+pub const FREED_MEMORY_KEPT: i32 = 4 * 1024 * 1024;
+/// Pieces of memory from this size on are given back to the kernel as soon as they are freed. An encoder's are smaller.
+pub const MAPPED_MEMORY_MIN: i32 = 2 * 1024 * 1024;
 /// Interim heads (1xx) of one response that may wait for the loop; a script that sends more has them dropped.
 pub const INTERIM_HEADS_MAX: usize = 8;
 /// Output handed over but not yet pulled by the loop, above which the PHP thread waits.
@@ -55,6 +60,11 @@ pub const STREAMS_MAX: u32 = 100;
 /// Frames a second that an HTTP/2 peer may send beside requests and content: PING, SETTINGS, WINDOW_UPDATE, … Content
 /// that is sent allows for more.
 pub const CONTROL_FRAMES_MAX: u32 = 1000;
+/// How many of these content may have earned: a client that reads on and on may tell of it later.
+pub const CONTROL_FRAMES_SAVED_MAX: u32 = 100_000;
+/// Requests that an HTTP/2 peer may send after it has been told to send none, since they are on their way before it
+/// knows. Beyond, it does not want to know.
+pub const REQUESTS_AFTER_GOAWAY_MAX: u32 = 1000;
 /// Streams that an HTTP/2 peer may reset in [`RESETS_PERIOD`], beside as many as it lets end. A browser that leaves a
 /// page may reset all that are open.
 pub const RESETS_MAX: u32 = 300;
@@ -72,10 +82,18 @@ pub const STREAM_SEND_HIGH: u64 = 64 * 1024;
 /// Bytes that wait, below which it is again.
 pub const STREAM_SEND_LOW: u64 = 32 * 1024;
 
+/// Bytes in memory of responses that wait for their HTTP/2 peers, all together. With more, those that have taken nothing
+/// for [`STALL_LOOK`] are given up. A connection holds as much as a hundred of HTTP/1.
+pub const STALLED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How often it is looked how much that is.
+pub const STALL_LOOK: Duration = Duration::from_secs(1);
+
 /// Bytes of a file that are read at once, where the kernel cannot send it by itself.
 pub const FILE_PIECE_BYTES: u64 = 32 * 1024;
 /// Bytes of PHP's output that one connection pulls in one turn: what encoding shrinks does not fill the send queue.
 pub const PULL_BUDGET: usize = 256 * 1024;
+/// What an interim head (1xx) costs of that: a script that sends nothing else must not keep the loop.
+pub const INTERIM_HEAD_COST: usize = 4096;
 /// Encoders of PHP's responses alive in one event loop, each up to 1.3 MiB; beyond, responses are sent as they are. One
 /// lives as long as its response: a moment, unless the client is slow or the response endless.
 pub const ENCODERS_MAX: usize = 64;
@@ -88,10 +106,14 @@ pub const WRITE_BUDGET: usize = 1024 * 1024;
 pub const ACCEPT_BUDGET: usize = 64;
 
 /// The stack of a PHP thread: address space, of which only what is used takes memory. PHP's functions look how much they
-/// have used and stop at a quarter (`zend.max_allowed_stack_size`), four times of what php-fpm has. What frees objects
-/// does not look: some 100 bytes for each, if each is held by the one before. With this a million of them is freed, and the
-/// destructors of 300,000 run.
-pub const THREAD_STACK: usize = 128 * 1024 * 1024;
+/// have used and stop at a quarter (`zend.max_allowed_stack_size`), eight times of what php-fpm has. What frees objects
+/// does not look: some 80 bytes for each, if each is held by the one before. With this all of them can be freed that PHP's
+/// default `memory_limit` of 128 MiB has room for, some two million.
+pub const THREAD_STACK: usize = 256 * 1024 * 1024;
+/// Of a message of PHP's, in the log: a trace of some hundred frames.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Of the target of the request that it is about.
+pub const LOG_TARGET_BYTES_MAX: usize = 1024;
 /// How long after `php.request_timeout` a PHP thread that has not come back is replaced. Its shutdown functions are
 /// interrupted each second.
 pub const LOST_AFTER: Duration = Duration::from_secs(10);

@@ -1,21 +1,31 @@
 //! A bounded queue from many producers to threads that sleep while it is empty.
 //!
 //! The queue proper is strictly first in, first out, and nobody waits for anybody but while unwanted items are searched
-//! in a full queue; only a thread with nothing to do, and whoever wakes it, take a lock alone. Sleepers are woken last in, first out, so that at low load the same few threads, whose caches are warm, do
-//! all the work. They are woken one by one: while one has been called and does not run yet, nobody calls another, and
-//! when it runs it calls the next if there is more to do than it can take. So a burst of short work does not wake more
-//! threads than it keeps busy.
+//! in a full queue; only a thread with nothing to do, and whoever wakes it, take a lock alone. Sleepers are woken last
+//! in, first out, so that at low load the same few threads, whose caches are warm, do all the work. They are woken one
+//! by one: while one has been called and does not run yet, nobody calls another.
+//!
+//! A wake-up takes longer than short work does, so who calls the next when there is more to do than one can take is a
+//! matter of who has time. A producer that is at work [pushes](Queue::push), which calls nobody, and
+//! [tends](Queue::tend) the queue now and then: one more is called each time, as long as items wait. When it has nothing
+//! else to do it [hands over](Queue::hand_over), and from then on those who wake call the next themselves. So a burst of
+//! short work costs a wake-up, and long work has all threads at once when nobody else does anything.
 //!
 //! No wake-up is lost. A producer pushes, then looks whether somebody may be called; a consumer says that somebody may
 //! be, be it itself since it is about to sleep or another since it has come up, and then looks for items. Between the
-//! two steps of each is a full fence, so that at least one sees what the other has done.
+//! two steps of each is a full fence, so that at least one sees what the other has done. In the same way a consumer that
+//! comes up says so and then asks whether the queue was handed over, and a producer hands it over and then asks whether
+//! somebody may be called.
+
+mod dormitory;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::thread::{self, Thread};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crossbeam_queue::ArrayQueue;
+
+use dormitory::{Dormitory, Sleeper};
 
 /// Places beyond a queue's capacity. Each producer may push one item too many when it looked at the same moment as the
 /// others, and what [`Queue::retain`] has taken out must find a place again; this is more than there are producers.
@@ -31,25 +41,9 @@ pub struct Queue<T> {
     closed: AtomicBool,
     /// How often all were roused.
     roused: AtomicU64,
-    dormitory: Mutex<Dormitory>,
-    /// Whether a producer should call someone, to be read without the lock.
-    may_call: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Dormitory {
-    /// Those who sleep or are about to, the last one hottest.
-    sleepers: Vec<Arc<Sleeper>>,
-    /// Someone was called and has not come up yet.
-    calling: bool,
-}
-
-/// One consumer: whose it is and whether it has been called.
-#[derive(Debug)]
-struct Sleeper {
-    thread: Thread,
-    /// Set by whoever takes it off the list. Parking alone would not do: it may end for no reason.
-    called: AtomicBool,
+    /// Whoever comes up is to call the next. While this is false some producer has yet to tend the queue.
+    handed_over: AtomicBool,
+    dormitory: Dormitory,
 }
 
 /// A consumer's place at a [`Queue`], to be used by the thread that made it.
@@ -74,8 +68,7 @@ pub enum Popped<T> {
 impl Consumer {
     /// A place for the calling thread.
     pub fn new() -> Self {
-        let sleeper = Arc::new(Sleeper { thread: thread::current(), called: AtomicBool::new(false) });
-        Self { sleeper, heard: Cell::new(0) }
+        Self { sleeper: Arc::new(Sleeper::new()), heard: Cell::new(0) }
     }
 }
 
@@ -94,8 +87,8 @@ impl<T> Queue<T> {
             capacity,
             closed: AtomicBool::new(false),
             roused: AtomicU64::new(0),
-            dormitory: Mutex::default(),
-            may_call: AtomicBool::new(false),
+            handed_over: AtomicBool::new(true),
+            dormitory: Dormitory::default(),
         }
     }
 
@@ -114,20 +107,42 @@ impl<T> Queue<T> {
         self.items.is_empty()
     }
 
-    /// Appends an item and wakes a sleeper; gives it back when the queue is full or closed.
+    /// Appends an item; gives it back when the queue is full or closed. Calls nobody: whoever pushes, be it in vain, owes it
+    /// to the items in the queue, whosever they are, to [`tend`](Self::tend) it soon, and before waiting for anything to
+    /// [`hand_over`](Self::hand_over).
     pub fn push(&self, item: T) -> Result<(), T> {
         if self.is_closed() || self.items.len() >= self.capacity {
             return Err(item);
         }
-        let order = self.keep_order();
-        self.items.push(item)?;
-        drop(order);
-        self.call_if_needed();
-        Ok(())
+        if self.handed_over.load(Ordering::Relaxed) {
+            // Whoever has just handed it over may rely on this thread from here on: what that one had pushed before is
+            // seen here when this thread looks, since both store with SeqCst.
+            self.handed_over.store(false, Ordering::SeqCst);
+        }
+        let _order = self.keep_order();
+        self.items.push(item)
+    }
+
+    /// Wakes one sleeper if items wait and none is about to come up. Returns whether items wait: then it has to be done
+    /// again.
+    pub fn tend(&self) -> bool {
+        let is_due = !self.is_empty();
+        if is_due {
+            self.call_one();
+        }
+        is_due
+    }
+
+    /// Leaves it to the consumers to wake each other for as many items as there are.
+    pub fn hand_over(&self) {
+        if !self.is_empty() {
+            self.handed_over.store(true, Ordering::SeqCst);
+            self.call_one();
+        }
     }
 
     /// Drops the items that are not wanted any more; the others keep their order. Takes time in proportion to the length,
-    /// in which nobody else can push or pop.
+    /// in which nobody else can push or pop. What is owed to the queue after a push is owed to it after this, too.
     pub fn retain(&self, is_wanted: impl Fn(&T) -> bool) {
         let _order = self.order.write().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..self.items.len() {
@@ -135,7 +150,7 @@ impl<T> Queue<T> {
             if is_wanted(&item) {
                 assert!(self.items.push(item).is_ok(), "fewer producers than spare places");
                 // Someone may have found the queue empty in between.
-                self.call_if_needed();
+                self.call_one();
             }
         }
     }
@@ -161,12 +176,12 @@ impl<T> Queue<T> {
             let roused = self.roused.load(Ordering::Acquire);
             if consumer.heard.replace(roused) != roused {
                 // It may have been called for an item that it does not take now.
-                self.call_if_needed();
+                self.call_one();
                 return Popped::Roused;
             }
             if let Some(item) = self.take() {
-                if called && !self.items.is_empty() {
-                    self.call_if_needed();
+                if called && self.handed_over.load(Ordering::SeqCst) && !self.is_empty() {
+                    self.call_one();
                 }
                 return Popped::Item(item);
             }
@@ -202,315 +217,31 @@ impl<T> Queue<T> {
     }
 
     /// To be called after a push, or when there is more than one can take.
-    fn call_if_needed(&self) {
+    fn call_one(&self) {
         fence(Ordering::SeqCst);
-        if !self.may_call.load(Ordering::Relaxed) {
-            return;
-        }
-        let hottest = {
-            let mut dormitory = self.dormitory();
-            let hottest = if dormitory.calling { None } else { dormitory.sleepers.pop() };
-            dormitory.calling |= hottest.is_some();
-            self.publish(&dormitory);
-            hottest
-        };
-        if let Some(sleeper) = hottest {
-            sleeper.call();
-        }
+        self.dormitory.call_one();
     }
 
     fn call_all(&self) {
         fence(Ordering::SeqCst);
-        let mut dormitory = self.dormitory();
-        dormitory.sleepers.drain(..).for_each(|sleeper| sleeper.call());
-        self.publish(&dormitory);
+        self.dormitory.call_all();
     }
 
     /// Returns when called, or at once if there is something to do after all; says whether it was called.
     fn sleep(&self, consumer: &Consumer) -> bool {
         let sleeper = &consumer.sleeper;
-        {
-            let mut dormitory = self.dormitory();
-            dormitory.sleepers.push(Arc::clone(sleeper));
-            self.publish(&dormitory);
-        }
+        self.dormitory.lie_down(sleeper);
         fence(Ordering::SeqCst);
         let is_roused = || self.roused.load(Ordering::Relaxed) != consumer.heard.get();
-        if (!self.items.is_empty() || self.is_closed() || is_roused()) && self.withdraw(sleeper) {
+        if (!self.is_empty() || self.is_closed() || is_roused()) && self.dormitory.withdraw(sleeper) {
             return false;
         }
         // Asleep, or taken off the list meanwhile: then the call has come or is about to.
-        while !sleeper.called.swap(false, Ordering::Acquire) {
-            thread::park();
-        }
-        {
-            let mut dormitory = self.dormitory();
-            dormitory.calling = false;
-            self.publish(&dormitory);
-        }
+        self.dormitory.sleep(sleeper);
         fence(Ordering::SeqCst);
         true
-    }
-
-    /// Takes a sleeper off the list; false if someone else has.
-    fn withdraw(&self, sleeper: &Arc<Sleeper>) -> bool {
-        let mut dormitory = self.dormitory();
-        let Some(at) = dormitory.sleepers.iter().rposition(|other| Arc::ptr_eq(other, sleeper)) else {
-            return false;
-        };
-        dormitory.sleepers.remove(at);
-        self.publish(&dormitory);
-        true
-    }
-
-    fn publish(&self, dormitory: &Dormitory) {
-        let may_call = !dormitory.calling && !dormitory.sleepers.is_empty();
-        self.may_call.store(may_call, Ordering::Relaxed);
-    }
-
-    fn dormitory(&self) -> MutexGuard<'_, Dormitory> {
-        // Nothing panics while it holds the lock.
-        self.dormitory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sleeper {
-    fn call(&self) {
-        self.called.store(true, Ordering::Release);
-        self.thread.unpark();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-    use std::sync::{Barrier, mpsc};
-
-    use super::*;
-
-    fn wait_for_sleepers(queue: &Queue<u32>, count: usize) {
-        while queue.dormitory().sleepers.len() != count {
-            thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn is_bounded_and_in_order() {
-        let queue = Queue::new(2);
-        let consumer = Consumer::new();
-        assert_eq!(queue.push(1), Ok(()));
-        assert_eq!(queue.push(2), Ok(()));
-        assert_eq!(queue.push(3), Err(3));
-        assert_eq!((queue.pop(&consumer), queue.len()), (Some(1), 1));
-        assert_eq!(queue.push(3), Ok(()));
-        assert_eq!((queue.pop(&consumer), queue.pop(&consumer)), (Some(2), Some(3)));
-        assert!(queue.is_empty());
-    }
-
-    /// What is taken out for others to leave keeps its place before what comes later.
-    #[test]
-    fn order_holds_while_unwanted_items_are_searched() {
-        const ITEMS: u32 = 20_000;
-        let queue = Queue::new(100);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while !queue.is_closed() {
-                    queue.retain(|_| true);
-                    thread::yield_now();
-                }
-            });
-            scope.spawn(|| {
-                for item in 0..ITEMS {
-                    while queue.push(item).is_err() {
-                        thread::yield_now();
-                    }
-                }
-            });
-            let consumer = Consumer::new();
-            let popped: Vec<_> = (0..ITEMS).map_while(|_| queue.pop(&consumer)).collect();
-            queue.close();
-            assert!(popped.iter().copied().eq(0..ITEMS), "{popped:?}");
-        });
-    }
-
-    #[test]
-    fn unwanted_items_make_room() {
-        let queue = Queue::new(4);
-        let consumer = Consumer::new();
-        for item in 1..=4 {
-            queue.push(item).unwrap();
-        }
-        assert_eq!(queue.push(5), Err(5));
-        queue.retain(|item| item % 2 == 1);
-        assert_eq!(queue.push(5), Ok(()));
-        assert_eq!([queue.pop(&consumer), queue.pop(&consumer), queue.pop(&consumer)], [Some(1), Some(3), Some(5)]);
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn close_wakes_everyone_and_refuses_everything() {
-        let queue = Queue::new(4);
-        thread::scope(|scope| {
-            let consumers: Vec<_> = (0..3).map(|_| scope.spawn(|| queue.pop(&Consumer::new()))).collect();
-            wait_for_sleepers(&queue, 3);
-            queue.close();
-            for consumer in consumers {
-                assert_eq!(consumer.join().unwrap(), None);
-            }
-        });
-        assert_eq!(queue.push(1), Err(1));
-        assert_eq!(queue.pop(&Consumer::new()), None);
-    }
-
-    #[test]
-    fn the_last_to_sleep_is_the_first_to_wake() {
-        let queue = Queue::new(4);
-        let (sender, receiver) = mpsc::channel();
-        thread::scope(|scope| {
-            for number in 0..3 {
-                let (queue, sender) = (&queue, sender.clone());
-                scope.spawn(move || {
-                    let consumer = Consumer::new();
-                    while let Some(item) = queue.pop(&consumer) {
-                        sender.send((number, item)).unwrap();
-                    }
-                });
-                wait_for_sleepers(queue, number + 1);
-            }
-            for item in 0..10 {
-                queue.push(item).unwrap();
-                assert_eq!(receiver.recv().unwrap(), (2, item));
-                wait_for_sleepers(&queue, 3);
-            }
-            queue.close();
-        });
-    }
-
-    /// Items come while nobody runs yet: one thread is called, and that one calls the next.
-    #[test]
-    fn a_burst_wakes_one_thread_which_wakes_the_next() {
-        const THREADS: usize = 3;
-        let queue = Queue::new(8);
-        let (sender, receiver) = mpsc::channel();
-        // Each keeps its item until all have one, so that it takes all threads to get there.
-        let barrier = Barrier::new(THREADS);
-        thread::scope(|scope| {
-            for number in 0..THREADS {
-                let (queue, barrier, sender) = (&queue, &barrier, sender.clone());
-                scope.spawn(move || {
-                    let consumer = Consumer::new();
-                    while let Some(item) = queue.pop(&consumer) {
-                        sender.send(item).unwrap();
-                        barrier.wait();
-                    }
-                });
-                wait_for_sleepers(queue, number + 1);
-            }
-            for round in 0..if cfg!(miri) { 3 } else { 1000 } {
-                wait_for_sleepers(&queue, THREADS);
-                (0..THREADS as u32).for_each(|n| queue.push(round * 10 + n).unwrap());
-                let mut items: Vec<_> = receiver.iter().take(THREADS).collect();
-                items.sort_unstable();
-                assert!(items.into_iter().eq((0..THREADS as u32).map(|n| round * 10 + n)));
-            }
-            wait_for_sleepers(&queue, THREADS);
-            queue.close();
-        });
-    }
-
-    #[test]
-    fn one_is_called_at_a_time() {
-        let queue = Queue::new(8);
-        let mut sleepers = Vec::new();
-        // Sleepers who never come up.
-        for _ in 0..3 {
-            let sleeper = Consumer::new().sleeper;
-            queue.dormitory().sleepers.push(Arc::clone(&sleeper));
-            sleepers.push(sleeper);
-        }
-        queue.publish(&queue.dormitory());
-        let called = || sleepers.iter().map(|sleeper| sleeper.called.load(Ordering::SeqCst)).collect::<Vec<_>>();
-        (0..4).for_each(|item| queue.push(item).unwrap());
-        assert_eq!(called(), [false, false, true]);
-        // The third has come up and takes one.
-        queue.dormitory().calling = false;
-        queue.publish(&queue.dormitory());
-        queue.call_if_needed();
-        queue.call_if_needed();
-        assert_eq!(called(), [false, true, true]);
-    }
-
-    #[test]
-    fn everyone_is_roused_once_asleep_or_not() {
-        let queue = Queue::new(4);
-        let (sender, receiver) = mpsc::channel();
-        thread::scope(|scope| {
-            for _ in 0..3 {
-                let (queue, sender) = (&queue, sender.clone());
-                scope.spawn(move || {
-                    let consumer = Consumer::new();
-                    loop {
-                        match queue.pop_or_rouse(&consumer) {
-                            Popped::Closed => return,
-                            popped => sender.send(popped).unwrap(),
-                        }
-                    }
-                });
-            }
-            for _ in 0..if cfg!(miri) { 3 } else { 1000 } {
-                wait_for_sleepers(&queue, 3);
-                queue.rouse();
-                assert!(receiver.iter().take(3).all(|popped| popped == Popped::Roused));
-            }
-            queue.push(7).unwrap();
-            assert_eq!(receiver.recv().unwrap(), Popped::Item(7));
-            queue.close();
-        });
-        let queue = Queue::new(4);
-        let consumer = Consumer::new();
-        queue.push(1).unwrap();
-        queue.rouse();
-        queue.rouse();
-        assert_eq!(queue.pop_or_rouse(&consumer), Popped::Roused, "before it would have slept");
-        assert_eq!(queue.pop_or_rouse(&consumer), Popped::Item(1));
-        queue.push(2).unwrap();
-        queue.rouse();
-        assert_eq!(queue.pop(&consumer), Some(2), "nobody who only takes items hears of it");
-    }
-
-    /// With a queue of one place and more consumers than work, threads sleep and wake at every item: a lost wake-up
-    /// would end in a deadlock.
-    #[test]
-    fn no_item_and_no_wake_up_is_lost() {
-        const PRODUCERS: u32 = 3;
-        const ITEMS: u32 = if cfg!(miri) { 50 } else { 20_000 };
-        let queue = Queue::new(1);
-        let (sender, receiver) = mpsc::channel();
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                let (queue, sender) = (&queue, sender.clone());
-                scope.spawn(move || {
-                    let consumer = Consumer::new();
-                    while let Some(item) = queue.pop(&consumer) {
-                        sender.send(item).unwrap();
-                    }
-                });
-            }
-            for producer in 0..PRODUCERS {
-                let queue = &queue;
-                scope.spawn(move || {
-                    for item in 0..ITEMS {
-                        let mut item = producer * ITEMS + item;
-                        while let Err(back) = queue.push(item) {
-                            item = back;
-                            thread::yield_now();
-                        }
-                    }
-                });
-            }
-            let received: HashSet<_> = receiver.iter().take((PRODUCERS * ITEMS) as usize).collect();
-            assert_eq!(received.len(), (PRODUCERS * ITEMS) as usize);
-            queue.close();
-        });
-    }
-}
+mod tests;

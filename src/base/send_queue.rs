@@ -13,6 +13,10 @@ use super::chunk::{Chunk, FileRange};
 
 /// Below this many bytes a copy is cheaper than a slice of its own.
 const COPY_BYTES_MAX: usize = 4096;
+/// Memory that [`SendQueue::shrink`] leaves.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// See [`KEPT_BYTES_MAX`].
+const KEPT_SEGMENTS_MAX: usize = 64;
 
 /// Bytes and file ranges on their way out. `len()` is the sum of all of them.
 #[derive(Debug, Default)]
@@ -88,6 +92,11 @@ impl SendQueue {
         self.segments.iter().any(|segment| matches!(segment, Chunk::File(_)))
     }
 
+    /// As many slices as [`slices`](Self::slices) can fill, or more.
+    pub fn slices_max(&self) -> usize {
+        self.segments.len() + 1
+    }
+
     /// Fills `slices` with the bytes in front, up to the first file range, and returns how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
@@ -113,7 +122,10 @@ impl SendQueue {
         let mut left = n;
         while left > 0 {
             let Some(front) = self.segments.front_mut() else {
-                self.tail.advance(left as usize);
+                match left as usize {
+                    all if all == self.tail.len() => self.tail.clear(),
+                    some => self.tail.advance(some),
+                }
                 break;
             };
             if front.len() <= left {
@@ -129,15 +141,14 @@ impl SendQueue {
             }
             left = 0;
         }
-        if self.len == 0 {
-            // An idle connection holds no buffer.
-            *self = Self::default();
-        }
     }
 
-    /// Throws everything away.
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    /// Gives back what memory an empty queue need not keep to be used again soon.
+    pub fn shrink(&mut self) {
+        if self.tail.capacity() > KEPT_BYTES_MAX {
+            self.tail = BytesMut::new();
+        }
+        self.segments.shrink_to(KEPT_SEGMENTS_MAX);
     }
 }
 
@@ -230,5 +241,22 @@ mod tests {
         assert_eq!(gathered(&queue), [b"next".to_vec()]);
         queue.advance(4);
         assert!(matches!(queue.front(), Front::Empty));
+    }
+
+    #[test]
+    fn an_empty_queue_keeps_some_memory_and_not_much() {
+        let mut queue = SendQueue::default();
+        for len in [4, COPY_BYTES_MAX, KEPT_BYTES_MAX, 2 * KEPT_BYTES_MAX] {
+            queue.writer(len).put_bytes(b'x', len);
+            queue.advance(len as u64);
+            queue.shrink();
+            assert_eq!(queue.tail.capacity() >= len, len <= KEPT_BYTES_MAX, "{len}");
+        }
+        for _ in 0..2 * KEPT_SEGMENTS_MAX {
+            queue.push(Bytes::from(vec![b'x'; COPY_BYTES_MAX]).into());
+        }
+        queue.advance(queue.len());
+        queue.shrink();
+        assert!((1..=KEPT_SEGMENTS_MAX).contains(&queue.segments.capacity()));
     }
 }

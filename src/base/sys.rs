@@ -6,7 +6,9 @@
 pub mod confine;
 pub mod file;
 pub mod listening;
+pub mod memory;
 pub mod process;
+pub mod schedule;
 pub mod shared;
 pub mod signal;
 pub mod socket;

@@ -101,8 +101,8 @@ impl Handle {
         drop(file);
     }
 
-    #[cfg(test)]
-    pub(super) fn buffered(&self) -> usize {
+    /// Bytes of content in memory that PHP has produced and nobody has pulled.
+    pub fn buffered(&self) -> usize {
         self.exchange.lock().buffered
     }
 

@@ -63,6 +63,8 @@ pub struct Spill {
 pub struct AllSpilled {
     bytes: Arc<Account>,
     files: Arc<Account>,
+    /// Bytes in memory of responses that their peers have not taken for a while.
+    stalled: Arc<Account>,
     /// How often patience is halved. Many slow readers at once would hold every thread, each for a moment.
     halvings: AtomicU32,
 }
@@ -71,6 +73,11 @@ impl AllSpilled {
     /// Bytes in files, and files.
     pub fn bytes_and_files(&self) -> (u64, u64) {
         (self.bytes.bytes(), self.files.bytes())
+    }
+
+    /// Where those count that hold responses in memory because their peers take nothing.
+    pub fn stalled(&self) -> &Arc<Account> {
+        &self.stalled
     }
 }
 

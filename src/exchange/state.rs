@@ -145,13 +145,16 @@ impl State {
 
     /// Appends content, if there is any.
     pub(super) fn push(&mut self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
         self.buffered += chunk.len();
         if self.spilled.is_some() {
             debug_assert!(self.last.is_empty(), "only the end follows a file");
             self.last = chunk;
         } else if chunk.len() < GATHERED_BYTES_MAX && !self.chunks.is_empty() {
             self.tail.extend_from_slice(&chunk);
-        } else if !chunk.is_empty() {
+        } else {
             if !self.tail.is_empty() {
                 self.chunks.push_back(self.tail.split().freeze());
             }

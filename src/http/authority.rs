@@ -40,9 +40,13 @@ impl<'a> Authority<'a> {
 }
 
 fn parse_port(digits: &[u8]) -> Option<u16> {
-    // `u16::from_str` would take a sign.
-    let decimal = digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit);
-    decimal.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
+    if digits.len() > 5 {
+        return None;
+    }
+    let value = digits
+        .iter()
+        .try_fold(0, |value: u32, digit| digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0')));
+    u16::try_from(value?).ok()
 }
 
 fn is_ipv6_address(address: &[u8]) -> bool {
@@ -51,17 +55,31 @@ fn is_ipv6_address(address: &[u8]) -> bool {
 
 /// Labels of letters, digits, `-` and `_`, none of them empty but the root's after a trailing dot.
 fn is_name(name: &[u8]) -> bool {
-    let labels = name.strip_suffix(b".").unwrap_or(name);
-    let mut after_dot = true;
-    for byte in labels {
-        match byte {
-            b'.' if after_dot => return false,
-            b'.' => after_dot = true,
-            b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => after_dot = false,
-            _ => return false,
+    const DOT: u8 = 1;
+    const OTHER: u8 = 2;
+    const KINDS: [u8; 256] = {
+        let mut kinds = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            kinds[byte] = match byte as u8 {
+                b'.' => DOT,
+                b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => OTHER,
+                _ => 0,
+            };
+            byte += 1;
         }
+        kinds
+    };
+    let labels = name.strip_suffix(b".").unwrap_or(name);
+    let mut before = DOT;
+    for byte in labels {
+        let kind = KINDS[usize::from(*byte)];
+        if kind == 0 || (kind == DOT && before == DOT) {
+            return false;
+        }
+        before = kind;
     }
-    !after_dot && name.len() <= HOST_BYTES_MAX
+    before != DOT && name.len() <= HOST_BYTES_MAX
 }
 
 #[cfg(test)]

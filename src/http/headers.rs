@@ -156,7 +156,20 @@ pub fn is_token(bytes: &[u8]) -> bool {
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 pub fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    const TCHARS: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            table[byte] = matches!(
+                byte as u8,
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-'
+                    | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            );
+            byte += 1;
+        }
+        table
+    };
+    TCHARS[usize::from(byte)]
 }
 
 /// Whether `bytes` may be sent as a field value: no CR, LF, NUL or other control but HTAB (RFC 9110 §5.5).
@@ -178,6 +191,14 @@ mod tests {
         assert_eq!(headers.get("x"), Some(&b""[..]));
         headers.remove("sEt-CoOkIe");
         assert_eq!(headers.iter().collect::<Vec<_>>(), [(&b"X"[..], &b""[..])]);
+    }
+
+    #[test]
+    fn a_token_has_what_rfc_9110_lists() {
+        for byte in 0..=255_u8 {
+            let listed = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            assert_eq!(is_tchar(byte), listed, "{byte}");
+        }
     }
 
     #[test]

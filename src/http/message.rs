@@ -76,7 +76,7 @@ impl Request {
 }
 
 /// A response head. The protocol adds what it alone knows: the framing, `Connection` and `Date`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Response {
     /// The status.
     pub status: Status,

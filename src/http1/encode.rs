@@ -9,7 +9,7 @@ use bytes::{BufMut, BytesMut};
 use memchr::memchr3;
 
 use crate::base::chunk::Chunk;
-use crate::base::send_queue::SendQueue;
+use crate::base::send_queue::{SendQueue, Writer};
 use crate::http::date::IMF_FIXDATE_LEN;
 use crate::http::headers::{is_field_value, is_token, trim};
 use crate::http::message::{ContentLength, Response, Version};
@@ -18,6 +18,8 @@ use crate::http::status::Status;
 
 /// Room reserved for a head; a larger one grows the buffer.
 const HEAD_BYTES_USUAL: usize = 512;
+/// What the protocol adds to a head, at most: Date, Content-Length, Connection and the empty line.
+const FRAMING_BYTES_MAX: usize = 128;
 /// Room reserved beside it for content that will be copied behind the head.
 const CONTENT_BYTES_USUAL: u64 = 4096;
 
@@ -81,11 +83,7 @@ pub(super) fn head(
     date: &[u8; IMF_FIXDATE_LEN],
     out: &mut SendQueue,
 ) {
-    let content_room = match framing {
-        FramingField::ContentLength(n) => n.min(CONTENT_BYTES_USUAL) as usize,
-        _ => 0,
-    };
-    let mut head = out.writer(HEAD_BYTES_USUAL + content_room);
+    let mut head = writer(framing, HEAD_BYTES_USUAL, out);
     write_status_line(&mut head, response);
     // An upgrade is never made, but 426 must name one (RFC 9110 §15.5.22).
     let names_upgrade = response.status == Status::UPGRADE_REQUIRED;
@@ -99,7 +97,55 @@ pub(super) fn head(
         }
         write_field(&mut head, name, value);
     }
-    if !dated {
+    end_head(&mut head, (!dated).then_some(date), framing, persistence, names_upgrade);
+}
+
+/// What [`head`] writes first, if that depends on the response alone: the status line, and all fields, none of which is
+/// the protocol's. None otherwise, and for what is no final response.
+pub(super) fn render(response: &Response) -> Option<Box<[u8]>> {
+    let is_owned = response.headers.iter().any(|(name, _)| Owned::of(name) != Owned::No);
+    if is_owned || response.status.is_informational() || response.status == Status::UPGRADE_REQUIRED {
+        return None;
+    }
+    let mut rendered = BytesMut::with_capacity(HEAD_BYTES_USUAL);
+    write_status_line(&mut rendered, response);
+    for (name, value) in response.headers.iter() {
+        write_field(&mut rendered, name, value);
+    }
+    Some(rendered[..].into())
+}
+
+/// Writes the head of a final response that has been [rendered](render).
+pub(super) fn rendered_head(
+    rendered: &[u8],
+    framing: FramingField,
+    persistence: Persistence,
+    date: &[u8; IMF_FIXDATE_LEN],
+    out: &mut SendQueue,
+) {
+    let mut head = writer(framing, rendered.len() + FRAMING_BYTES_MAX, out);
+    head.put_slice(rendered);
+    end_head(&mut head, Some(date), framing, persistence, false);
+}
+
+/// Room for a head, and for content that will be copied behind it.
+fn writer(framing: FramingField, head_bytes: usize, out: &mut SendQueue) -> Writer<'_> {
+    let content_room = match framing {
+        FramingField::ContentLength(n) => n.min(CONTENT_BYTES_USUAL) as usize,
+        _ => 0,
+    };
+    out.writer(head_bytes + content_room)
+}
+
+/// Writes what the protocol says in a head, and ends it.
+fn end_head(
+    head: &mut BytesMut,
+    date: Option<&[u8; IMF_FIXDATE_LEN]>,
+    framing: FramingField,
+    persistence: Persistence,
+    names_upgrade: bool,
+) {
+    if let Some(date) = date {
         head.put_slice(b"Date: ");
         head.put_slice(date);
         head.put_slice(b"\r\n");
@@ -108,7 +154,7 @@ pub(super) fn head(
         FramingField::None => {}
         FramingField::ContentLength(n) => {
             head.put_slice(b"Content-Length: ");
-            write_decimal(&mut head, n);
+            write_decimal(head, n);
             head.put_slice(b"\r\n");
         }
         FramingField::Chunked => head.put_slice(b"Transfer-Encoding: chunked\r\n"),

@@ -18,8 +18,10 @@ use crate::http::peer_error::PeerError;
 
 /// The most field lines that can be configured.
 pub(super) const FIELDS_CEILING: usize = 256;
-/// Requests with no more field lines, nearly all, are parsed with a small array.
-const FIELDS_USUAL: usize = 32;
+/// Requests with no more field lines, nearly all, are parsed with a small array: it is filled each time.
+const FIELDS_USUAL: usize = 24;
+/// And those that programs send with a smaller one.
+const FIELDS_FEW: usize = 8;
 
 /// A valid request head with what the connection must know of it.
 #[derive(Debug)]
@@ -34,11 +36,12 @@ impl Received {
     /// Parses `block`, the complete head that was `found`.
     pub(super) fn parse(mut block: BytesMut, found: &Found) -> Result<Self, PeerError> {
         let lines = &block[found.line_len..];
-        let fields = if found.count <= FIELDS_USUAL {
-            parse_fields::<FIELDS_USUAL>(lines, found)?
-        } else {
-            parse_fields::<FIELDS_CEILING>(lines, found)?
+        let parse = match found.count {
+            few if few <= FIELDS_FEW => parse_fields::<FIELDS_FEW>,
+            usual if usual <= FIELDS_USUAL => parse_fields::<FIELDS_USUAL>,
+            _ => parse_fields::<FIELDS_CEILING>,
         };
+        let fields = parse(lines, found)?;
         let known = Known::find(&block, &fields)?;
         let RequestLine { method, version, .. } = found.line;
         if version >= Version::Http11 && known.host.is_none() {

@@ -20,6 +20,7 @@ use crate::http::headers::{is_field_value, is_token};
 use crate::http::message::{ContentLength, Request, Response, Version};
 use crate::http::method::Method;
 use crate::http::peer_error::PeerError;
+use crate::http::shared_head::SharedHead;
 use crate::http::status::Status;
 
 const DATE: &[u8; IMF_FIXDATE_LEN] = b"Sun, 06 Nov 1994 08:49:37 GMT";
@@ -47,6 +48,12 @@ pub fn http_parser(data: &[u8]) {
 /// An application's commands: whatever they are, a client reads exactly one response for each request, in order, and
 /// one that could not be completed is visibly cut.
 pub fn http_responses(data: &[u8]) {
+    let [apart, shared] = [false, true].map(|shares| answer_all(data, shares));
+    assert_eq!(apart, shared, "a shared head is like one of its own: {}", data.escape_ascii());
+}
+
+/// Carries the commands out, with heads that are shared or not; what was sent.
+fn answer_all(data: &[u8], shares: bool) -> (Bytes, Disposition) {
     let mut commands = data.iter().copied();
     let mut http1 = Http1::new(Http1Options::default());
     let (mut inbox, mut out) = (BytesMut::new(), SendQueue::default());
@@ -61,19 +68,21 @@ pub fn http_responses(data: &[u8]) {
         let head = format!("{name} / {version}\r\nHost: a\r\nConnection: {connection}\r\n\r\n");
         inbox.extend_from_slice(head.as_bytes());
         let Some(Event::Request(id, _)) = http1.poll_event(&mut inbox) else { panic!("a request: {head}") };
-        let answered = command_response(&mut http1, id, &mut commands, &mut out);
+        let answered = command_response(&mut http1, id, &mut commands, shares, &mut out);
         let is_short = matches!(http1.respond, Respond::Content(Delimiter::Length(1..)));
         http1.finish(id, &mut out);
         assert!(!is_short || http1.disposition() == Disposition::Linger);
         answers.push((method, answered && !is_short));
     }
     let mut sent = bytes_of(&mut out);
+    let all = sent.clone();
     for (index, (method, complete)) in answers.iter().enumerate() {
         let read = read_response(&mut sent, *method, index + 1 == answers.len());
         assert_eq!(read, *complete, "response {index}: {}", data.escape_ascii());
     }
     let complete = answers.iter().all(|(_, complete)| *complete);
     assert!(sent.is_empty() || !complete, "bytes after the last response: {}", data.escape_ascii());
+    (all, http1.disposition())
 }
 
 /// Chunked content: a second, simpler decoder finds the same content and the same end, however the input is split.
@@ -334,6 +343,7 @@ fn command_response(
     http1: &mut Http1,
     id: StreamId,
     commands: &mut impl Iterator<Item = u8>,
+    shares: bool,
     out: &mut SendQueue,
 ) -> bool {
     let mut answered = false;
@@ -352,7 +362,14 @@ fn command_response(
                     0 => ContentLength::Exact(u64::from(argument)),
                     _ => ContentLength::Unknown,
                 };
-                http1.send_response(id, response, length, DATE, out);
+                if shares {
+                    let head = SharedHead::new(response);
+                    // The second is nothing to the protocol, but may be to the head.
+                    (0..2).for_each(|_| http1.send_shared(id, &head, length, DATE, out));
+                } else {
+                    http1.send_response(id, response.clone(), length, DATE, out);
+                    http1.send_response(id, response, length, DATE, out);
+                }
                 answered |= !status.is_informational();
             }
             2 | 3 => {

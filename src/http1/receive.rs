@@ -49,6 +49,8 @@ impl Http1 {
                 }
                 return None;
             }
+            // Nearly always it is all that there is: then the buffer need not be shared.
+            Ok(Some(found)) if found.len == inbox.len() => Received::parse(std::mem::take(inbox), &found),
             Ok(Some(found)) => Received::parse(inbox.split_to(found.len), &found),
             Err(error) => Err(error),
         };

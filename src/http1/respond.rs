@@ -2,7 +2,7 @@
 
 use super::Http1;
 use super::body::Body;
-use super::encode::{self, Delimiter, Persistence};
+use super::encode::{self, Delimiter, FramingField, Persistence};
 use super::head::Head;
 use super::state::{After, Current, Expectation, Receive, Respond};
 use crate::base::chunk::Chunk;
@@ -11,6 +11,7 @@ use crate::base::send_queue::SendQueue;
 use crate::http::date::IMF_FIXDATE_LEN;
 use crate::http::event::{Disposition, StreamId};
 use crate::http::message::{ContentLength, Response, Version};
+use crate::http::shared_head::SharedHead;
 use crate::http::status::Status;
 
 impl Http1 {
@@ -44,18 +45,50 @@ impl Http1 {
             }
             return;
         }
+        let asks_to_close = response.headers.list("Connection").any(|option| option.eq_ignore_ascii_case(b"close"));
+        let (framing, persistence) = self.begin_response(response.status, length, asks_to_close);
+        encode::head(&response, framing, persistence, date, out);
+    }
+
+    /// The same for a head that many requests get: what does not depend on the request is rendered once.
+    pub fn send_shared(
+        &mut self,
+        id: StreamId,
+        head: &SharedHead,
+        length: ContentLength,
+        date: &[u8; IMF_FIXDATE_LEN],
+        out: &mut SendQueue,
+    ) {
+        let Some(rendered) = head.rendered(encode::render) else {
+            return self.send_response(id, head.response().clone(), length, date, out);
+        };
+        if id != self.id || !matches!(self.respond, Respond::Head) {
+            return;
+        }
+        // What has a say about the connection is not rendered.
+        let (framing, persistence) = self.begin_response(head.response().status, length, false);
+        encode::rendered_head(rendered, framing, persistence, date, out);
+    }
+
+    /// Decides how the content of a response ends, and what becomes of the connection then.
+    fn begin_response(
+        &mut self,
+        status: Status,
+        length: ContentLength,
+        asks_to_close: bool,
+    ) -> (FramingField, Persistence) {
         let Current { method, version, .. } = self.current;
-        let (delimiter, framing) = encode::delimit(method, version, response.status, length);
-        if delimiter == Delimiter::Close || self.wants_to_close(&response) {
+        let (delimiter, framing) = encode::delimit(method, version, status, length);
+        if delimiter == Delimiter::Close || asks_to_close || self.wants_to_close(status) {
             self.close_after();
         }
+        self.respond = Respond::Content(delimiter);
         let persistence = match self.current.after {
             After::PeerCloses | After::WeClose => Persistence::Close,
             After::Continue if version == Version::Http10 => Persistence::KeepAlive,
             After::Continue => Persistence::Default,
         };
-        encode::head(&response, framing, persistence, date, out);
-        self.respond = Respond::Content(delimiter);
+        (framing, persistence)
     }
 
     /// Sends a piece of content. What exceeds the promised length is cut off; where there can be no content (HEAD, 204,
@@ -114,14 +147,13 @@ impl Http1 {
         }
     }
 
-    /// Whether the connection must end after this response, as far as the response and the unread content tell.
-    fn wants_to_close(&self, response: &Response) -> bool {
-        let asks = response.headers.list("Connection").any(|option| option.eq_ignore_ascii_case(b"close"));
-        let Receive::Content(body) = &self.receive else { return asks || self.draining };
+    /// Whether the connection must end after a response of this status, as far as that and the unread content tell.
+    fn wants_to_close(&self, status: Status) -> bool {
+        let Receive::Content(body) = &self.receive else { return self.draining };
         // Without 100 Continue it is open whether the content will come; a peer and we may differ on that.
         let held_back = matches!(self.current.expectation, Expectation::Waiting | Expectation::Overtaken);
-        let refused = matches!(response.status, Status::CONTENT_TOO_LARGE | Status::REQUEST_TIMEOUT);
-        asks || self.draining || held_back || refused || is_too_much(body)
+        let refused = matches!(status, Status::CONTENT_TOO_LARGE | Status::REQUEST_TIMEOUT);
+        self.draining || held_back || refused || is_too_much(body)
     }
 }
 

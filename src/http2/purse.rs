@@ -1,4 +1,5 @@
-//! What a peer may spend on things that cost us and serve nobody. Time fills it again; reads no clock.
+//! What a peer may spend on things that cost us and serve nobody. Time fills it again, and what is of use earns more;
+//! reads no clock.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,10 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Purse {
     coins: f64,
+    /// How many time alone gives.
     coins_max: f64,
+    /// How many there may be with what is earned.
+    savings_max: f64,
     period: Duration,
     filled_at: Option<Instant>,
 }
@@ -15,17 +19,28 @@ impl Purse {
     /// A full one.
     pub(super) fn new(coins_max: u32, period: Duration) -> Self {
         let coins_max = f64::from(coins_max);
-        Self { coins: coins_max, coins_max, period, filled_at: None }
+        Self { coins: coins_max, coins_max, savings_max: coins_max, period, filled_at: None }
+    }
+
+    /// The same, in which what is earned is kept, up to so many coins.
+    pub(super) fn saving(self, savings_max: u32) -> Self {
+        Self { savings_max: f64::from(savings_max).max(self.coins_max), ..self }
     }
 
     /// Takes note of the time.
     pub(super) fn fill(&mut self, now: Instant) {
+        if self.filled_at == Some(now) {
+            return;
+        }
         let since = self.filled_at.replace(now).map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        self.earn(self.coins_max * since.as_secs_f64() / self.period.as_secs_f64());
+        if self.coins < self.coins_max {
+            let coins = self.coins_max * since.as_secs_f64() / self.period.as_secs_f64();
+            self.coins = (self.coins + coins).min(self.coins_max);
+        }
     }
 
     pub(super) fn earn(&mut self, coins: f64) {
-        self.coins = (self.coins + coins).min(self.coins_max);
+        self.coins = (self.coins + coins).min(self.savings_max);
     }
 
     /// False if there is none left.
@@ -54,5 +69,18 @@ mod tests {
         assert_eq!((0..20).filter(|_| purse.spend()).count(), 10);
         purse.earn(4.0);
         assert_eq!((0..20).filter(|_| purse.spend()).count(), 4);
+    }
+
+    #[test]
+    fn what_is_earned_may_be_kept() {
+        let now = Instant::now();
+        for (mut purse, kept) in
+            [(Purse::new(10, Duration::from_secs(5)), 10), (Purse::new(10, Duration::from_secs(5)).saving(50), 50)]
+        {
+            purse.fill(now);
+            purse.earn(100.0);
+            purse.fill(now + Duration::from_secs(50));
+            assert_eq!((0..100).filter(|_| purse.spend()).count(), kept);
+        }
     }
 }

@@ -50,7 +50,7 @@ impl Http2 {
             inbox.clear();
             return false;
         }
-        self.pipe.ends().gate.purse().fill(now);
+        self.pipe.ends().gate.fill(now, self.ready.take_left());
         self.resets.fill(now);
         let Self { link, pipe, waker, drains_later, .. } = self;
         let polled = pipe.lend(inbox, out, || poll(link, *drains_later, &mut Context::from_waker(waker)));
@@ -110,6 +110,11 @@ impl Http2 {
         self.requests += 1;
         if self.requests == self.options.requests_max {
             self.drain();
+        } else if let Some(left) = &mut self.requests_left {
+            *left -= 1;
+            if *left == 0 {
+                self.shut_down(Reason::ENHANCE_YOUR_CALM);
+            }
         }
     }
 
@@ -118,6 +123,13 @@ impl Http2 {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let id = id_of(key);
         stream.line.take();
+        let unsent = stream.line.unsent();
+        if unsent == 0 && stream.is_ended {
+            // Whatever the peer may have said of it since, it has all of it.
+            self.streams.remove(key);
+            self.resets.earn(1.0);
+            return self.events.push_back(Event::Sent(id));
+        }
         let mut cx = Context::from_waker(&stream.waker);
         let mut is_reset = stream.respond.poll_reset(&mut cx);
         if let Some(content) = &mut stream.content {
@@ -147,14 +159,7 @@ impl Http2 {
             }
             return;
         }
-        let unsent = stream.line.unsent();
-        if unsent == 0 && stream.is_ended {
-            if let Some(stream) = self.streams.remove(key) {
-                self.pipe.ends().gate.earn(stream.line.sent());
-            }
-            self.resets.earn(1.0);
-            self.events.push_back(Event::Sent(id));
-        } else if stream.is_stalled && unsent < limits::STREAM_SEND_LOW {
+        if stream.is_stalled && unsent < limits::STREAM_SEND_LOW {
             stream.is_stalled = false;
             self.events.push_back(Event::Room(id));
         }

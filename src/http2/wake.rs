@@ -12,7 +12,11 @@ use crate::base::slab::Key;
 
 /// The streams of a connection that have news, in the order in which they had them.
 #[derive(Debug, Default)]
-pub(super) struct Ready(Mutex<VecDeque<Key>>);
+pub(super) struct Ready {
+    keys: Mutex<VecDeque<Key>>,
+    /// Bytes of all streams' content that have left since they were last asked for.
+    left: AtomicU64,
+}
 
 impl Ready {
     pub(super) fn pop(&self) -> Option<Key> {
@@ -23,9 +27,16 @@ impl Ready {
         self.lock().is_empty()
     }
 
+    /// How much content has left since this was last asked.
+    pub(super) fn take_left(&self) -> u64 {
+        let left = self.left.load(Relaxed);
+        self.left.store(0, Relaxed);
+        left
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<Key>> {
         // Nothing panics while it holds the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,6 +110,7 @@ impl Line {
         let unsent = self.unsent() - bytes;
         self.unsent.store(unsent, Relaxed);
         self.sent.store(self.sent() + bytes, Relaxed);
+        self.ready.left.store(self.ready.left.load(Relaxed) + bytes, Relaxed);
         if unsent < self.news_below.load(Relaxed) {
             self.note();
         }

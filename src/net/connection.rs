@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 
+use super::scratch::Scratch;
 use super::transport::{Sent, Socket, Transport};
 use crate::base::limits::{READ_BUDGET, SEND_QUEUE_HIGH};
 use crate::base::send_queue::SendQueue;
@@ -189,7 +190,14 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Reads, thinks and writes, each within its budget.
-    pub fn turn(&mut self, scratch: &mut [u8], linger_timeout: Duration, cx: &mut Context<'_>) -> Turn {
+    pub fn turn(&mut self, scratch: &mut Scratch, linger_timeout: Duration, cx: &mut Context<'_>) -> Turn {
+        scratch.lend(&mut self.out);
+        let turn = self.read_think_write(scratch, linger_timeout, cx);
+        scratch.take_back(&mut self.out);
+        turn
+    }
+
+    fn read_think_write(&mut self, scratch: &mut Scratch, linger_timeout: Duration, cx: &mut Context<'_>) -> Turn {
         if self.broken {
             return Turn::Close;
         }
@@ -276,7 +284,7 @@ impl<S: Socket> Connection<S> {
         self.taken = taken;
     }
 
-    fn after_turn(&mut self, scratch: &mut [u8], linger_timeout: Duration, now: Instant) -> Turn {
+    fn after_turn(&mut self, scratch: &mut Scratch, linger_timeout: Duration, now: Instant) -> Turn {
         match self.http.disposition() {
             Disposition::Cut => {
                 // If it cannot be reset it is gone already.
@@ -300,7 +308,7 @@ impl<S: Socket> Connection<S> {
         if can_read || can_write || can_think { Turn::Again } else { Turn::Wait(self.http.deadline()) }
     }
 
-    fn read(&mut self, scratch: &mut [u8]) -> io::Result<Received> {
+    fn read(&mut self, scratch: &mut Scratch) -> io::Result<Received> {
         let mut budget = READ_BUDGET;
         while self.readable && budget > 0 {
             let is_announced = matches!(self.phase, Phase::Announced(_));
@@ -311,14 +319,14 @@ impl<S: Socket> Connection<S> {
                 }
                 break;
             }
-            let room = scratch.len().min(budget);
-            match self.transport.read(&mut scratch[..room]) {
+            let room = scratch.input.len().min(budget);
+            match self.transport.read(&mut scratch.input[..room]) {
                 Ok(0) => {
                     (self.readable, self.peer_closed, self.ended) = (false, true, true);
                     return Ok(Received::Eof);
                 }
                 Ok(n) => {
-                    self.inbox.extend_from_slice(&scratch[..n]);
+                    self.inbox.extend_from_slice(&scratch.input[..n]);
                     budget -= n;
                     // A short read has emptied the socket, and what comes later makes a new edge; unless the edge of
                     // the end has been reported already.
@@ -333,13 +341,13 @@ impl<S: Socket> Connection<S> {
         Ok(Received::Open)
     }
 
-    fn linger(&mut self, scratch: &mut [u8], until: Instant, now: Instant) -> Turn {
+    fn linger(&mut self, scratch: &mut Scratch, until: Instant, now: Instant) -> Turn {
         if now >= until || (self.peer_closed && !self.readable) {
             return Turn::Close;
         }
         let mut budget = READ_BUDGET;
         while self.readable && budget > 0 {
-            match self.transport.read(scratch) {
+            match self.transport.read(&mut scratch.input) {
                 Ok(0) => return Turn::Close,
                 Ok(n) => budget = budget.saturating_sub(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,

@@ -22,8 +22,8 @@ use super::listener::{Entrance, Listener};
 use super::log_sink::LogSink;
 use super::pulse::{LoopPulse, Turns};
 use super::schedule::Schedule;
+use super::scratch::Scratch;
 use super::spool::TemporaryFiles;
-use crate::base::limits::READ_BUDGET;
 use crate::base::slab::Key;
 use crate::exchange::{Bell, Dispatch, News};
 use crate::http1::Http1Options;
@@ -162,7 +162,7 @@ pub struct EventLoop {
     listeners: Vec<Listener>,
     bell: Arc<Bell>,
     clock: Clock,
-    scratch: Box<[u8]>,
+    scratch: Scratch,
     /// There is no file descriptor to be had before.
     accept_paused_until: Option<Instant>,
     /// There is no room and nobody to make it; not looked again before.
@@ -211,7 +211,7 @@ impl EventLoop {
             listeners: Vec::new(),
             bell,
             clock,
-            scratch: vec![0; READ_BUDGET].into_boxed_slice(),
+            scratch: Scratch::default(),
             accept_paused_until: None,
             crowded_until: None,
             reserve: Reserve::new(),
@@ -266,6 +266,7 @@ impl EventLoop {
             self.accept()?;
             for _ in 0..self.slots.round() {
                 self.turn();
+                self.exchanges.tend();
             }
             self.connections.store(self.slots.len(), Ordering::Relaxed);
             self.hand_over_log(|log, now| log.take(now));
@@ -306,6 +307,7 @@ impl EventLoop {
         let timeout = if self.slots.round() > 0 || self.may_accept() || !self.bell.park() {
             Some(Duration::ZERO)
         } else {
+            self.exchanges.hand_over();
             let log = self.access_log.as_ref().and_then(AccessLog::deadline);
             let disks = self.internal_disks.iter().map(Disk::deadline);
             let pauses = [self.accept_paused_until, self.crowded_until];

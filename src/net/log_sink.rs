@@ -40,11 +40,14 @@ impl LogSink {
         if let Err(Message::Write(batch)) = self.queue.push(Message::Write(batch)) {
             self.dropped_lines.fetch_add(batch.lines, Ordering::Relaxed);
         }
+        self.queue.hand_over();
     }
 
     /// Tells the writer something else. False if there is no room for it.
     pub fn tell(&self, message: Message) -> bool {
-        self.queue.push(message).is_ok()
+        let is_told = self.queue.push(message).is_ok();
+        self.queue.hand_over();
+        is_told
     }
 
     /// The next message; waits for one.
@@ -67,7 +70,30 @@ impl Default for LogSink {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_writer_that_sleeps_is_woken() {
+        let (sink, (told, heard)) = (Arc::new(LogSink::new()), mpsc::channel());
+        let source = Arc::clone(&sink);
+        thread::spawn(move || {
+            let consumer = Consumer::new();
+            while let Some(Message::Write(batch)) = source.next(&consumer) {
+                told.send(batch.lines).expect("somebody listens");
+            }
+        });
+        // One at a time, so that it has fallen asleep before most of them.
+        for lines in 0..100 {
+            sink.write(Batch { text: String::new(), lines });
+            assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(lines));
+        }
+        assert!(sink.tell(Message::Stop));
+        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
 
     #[test]
     fn what_finds_no_room_is_counted() {

@@ -1,6 +1,6 @@
 //! Bytes in and out of one socket. TLS will be a second variant.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -14,6 +14,8 @@ use crate::base::sys::socket;
 
 /// Slices in one vectored write; more than a page of output ever has.
 const SLICES_MAX: usize = 64;
+/// As many as nearly every response has: a head with its content, or a head and one piece.
+const SLICES_USUAL: usize = 2;
 
 /// A stream socket that never blocks, as a connection uses it: the kernel's, or a simulation's model of one.
 pub trait Socket {
@@ -49,13 +51,10 @@ pub trait Socket {
     fn send(&mut self, queue: &mut SendQueue) -> io::Result<Sent> {
         let mut budget = WRITE_BUDGET as u64;
         while !queue.is_empty() && budget > 0 {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let sent = match queue.front() {
                 Front::Empty => break,
-                Front::Bytes => {
-                    let filled = queue.slices(&mut slices);
-                    self.send_slices(&slices[..filled], queue.file_follows())
-                }
+                Front::Bytes if queue.slices_max() <= SLICES_USUAL => self.send_bytes::<SLICES_USUAL>(queue),
+                Front::Bytes => self.send_bytes::<SLICES_MAX>(queue),
                 Front::File(range) => {
                     let len = usize::try_from(range.len.min(budget)).unwrap_or(WRITE_BUDGET);
                     match self.send_file(range, len) {
@@ -81,6 +80,13 @@ pub trait Socket {
             }
         }
         Ok(Sent::Progress)
+    }
+
+    /// Sends the bytes in front of `queue`, in at most `N` slices.
+    fn send_bytes<const N: usize>(&mut self, queue: &SendQueue) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); N];
+        let filled = queue.slices(&mut slices);
+        self.send_slices(&slices[..filled], queue.file_follows())
     }
 }
 
@@ -124,8 +130,8 @@ impl AsRawFd for Transport {
 impl Socket for Transport {
     fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.read(buf),
-            Self::Unix(stream) => stream.read(buf),
+            Self::Tcp(stream) => socket::receive(stream, buf),
+            Self::Unix(stream) => socket::receive(stream, buf),
         }
     }
 

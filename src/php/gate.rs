@@ -90,6 +90,15 @@ impl Gate {
         }
     }
 
+    /// A restart is wanted by what has run on a seat that is still taken; `cause_is_over` is as for [`Restart::want`]. From
+    /// here on others may be held.
+    pub(super) fn want(&self, cause_is_over: bool, host: &impl Host) {
+        let mut restart = self.lock();
+        restart.want(host.now(), cause_is_over);
+        // Nobody is alone while the seat is taken.
+        self.judge(&mut restart, host);
+    }
+
     /// Leaves the seat. `wanted` says whether a restart is, and then whether its cause is over ([`Restart::want`]). May
     /// do the restart.
     pub(super) fn leave(&self, seat: usize, wanted: Option<bool>, host: &impl Host) {

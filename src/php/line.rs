@@ -42,12 +42,17 @@ impl Line {
         self.threads.contains(&thread)
     }
 
+    /// How many threads serve it.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Appends a request; gives it back when there are too many.
+    /// Appends a request; gives it back when there are too many. What is owed after this is what [`Queue::push`] says.
     pub(super) fn push(&self, responder: Box<Responder>) -> Result<(), Box<Responder>> {
         let received_at = responder.job().received_at;
         self.queue.push(responder).or_else(|responder| {
@@ -56,6 +61,16 @@ impl Line {
         })?;
         self.arrivals.push(received_at);
         Ok(())
+    }
+
+    /// Wakes a thread if requests wait; says whether they do.
+    pub(super) fn tend(&self) -> bool {
+        self.queue.tend()
+    }
+
+    /// Leaves it to the threads to wake each other.
+    pub(super) fn hand_over(&self) {
+        self.queue.hand_over();
     }
 
     /// Takes the first one, and sleeps while there is none.

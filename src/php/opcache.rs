@@ -18,6 +18,7 @@ use super::gate::{Gate, Host};
 use super::info::Info;
 use super::scoreboard::OpcacheStatus;
 use super::slot::Slot;
+use super::target::Ending;
 
 /// OPcache, as the threads of a pool share it.
 #[derive(Debug)]
@@ -63,14 +64,17 @@ impl Opcache {
         self.gate.enter(seat, &Visitor { opcache: self, _thread: thread });
     }
 
+    /// To be called when a request is over and its client does not know yet. A restart that it has asked for thus comes
+    /// before what the client asks for next, though another thread may be there before this one has left.
+    pub(super) fn announce(&self, thread: &Attachment) {
+        if let Some(cause_is_over) = wanted() {
+            self.gate.want(cause_is_over, &Visitor { opcache: self, _thread: thread });
+        }
+    }
+
     /// To be called after a request.
     pub(super) fn leave(&self, seat: usize, thread: &Attachment) {
-        // SAFETY: no precondition.
-        let wanted = match unsafe { ephpm_opcache_take_restart() } {
-            ephpm_restart::EPHPM_RESTART_NONE => None,
-            reason => Some(reason != ephpm_restart::EPHPM_RESTART_SEEN),
-        };
-        self.gate.leave(seat, wanted, &Visitor { opcache: self, _thread: thread });
+        self.gate.leave(seat, wanted(), &Visitor { opcache: self, _thread: thread });
     }
 
     /// To be called when the thread has detached, be it after [`leave`](Self::leave) or after a request that has left it in
@@ -156,8 +160,17 @@ impl Host for Visitor<'_> {
                     "php-{number}: OPcache has waited for its script for opcache.force_restart_timeout; ending it"
                 );
             }
-            slot.fire();
+            slot.interrupt(Ending::Opcache);
         }
+    }
+}
+
+/// Whether a restart is wanted that nobody has been told of, and then whether its cause is over.
+fn wanted() -> Option<bool> {
+    // SAFETY: no precondition.
+    match unsafe { ephpm_opcache_take_restart() } {
+        ephpm_restart::EPHPM_RESTART_NONE => None,
+        reason => Some(reason != ephpm_restart::EPHPM_RESTART_SEEN),
     }
 }
 

@@ -51,14 +51,15 @@ pub struct PoolOptions {
     pub stack_bytes: usize,
     /// How long a request may take once PHP has begun it.
     pub request_timeout: Option<Duration>,
-    /// How long after that a thread that has not come back is replaced. At most as many are at a time as there are
-    /// threads.
+    /// How long after that a thread that has not come back is replaced. At most as many of a pool are at a time as it
+    /// has threads.
     pub lost_after: Duration,
     /// After how long a request is slow, and where to tell.
     pub slow: Option<(Duration, Arc<dyn SlowSink>)>,
     /// After how many requests a thread leaves PHP and joins it anew; 0 means never.
     pub max_requests: u64,
-    /// Where each thread, by its number, notes what it runs, for whoever looks after a crash.
+    /// Where each thread notes what it runs, for whoever looks after a crash: records for twice as many, since as many may
+    /// be lost.
     pub black_box: Option<BlackBox>,
 }
 
@@ -264,6 +265,15 @@ impl Dispatch for Shared {
         let line = self.lines.get(responder.job().pool).unwrap_or(&self.lines[0]);
         line.push(responder)
     }
+
+    fn tend(&self) -> bool {
+        // All of them, so not `any`.
+        self.lines.iter().filter(|line| line.tend()).count() > 0
+    }
+
+    fn hand_over(&self) {
+        self.lines.iter().for_each(Line::hand_over);
+    }
 }
 
 impl Scoreboard for Shared {
@@ -363,13 +373,13 @@ impl Shared {
             record.into_iter().for_each(|record| note(record, &told));
             slot.begin(Instant::now(), &told, || responder.expiry());
             let request = arena.request(responder.job(), &self.server);
-            let health = sapi::execute(attachment, &request, responder);
+            let health = sapi::execute(attachment, &request, responder, || self.opcache.announce(attachment));
             served += 1;
+            // That of a thread which was given up is its own, too, as its seat is.
+            record.into_iter().for_each(Record::clear);
             if !slot.end(Instant::now(), attachment.memory()) {
-                // The record is that of the thread in its place.
                 return Leave::Lost;
             }
-            record.into_iter().for_each(Record::clear);
             if health == Health::Unhealthy {
                 return Leave::Unhealthy;
             }
@@ -438,15 +448,16 @@ impl Shared {
         next
     }
 
-    /// A thread has not come back: another one takes its place, unless too many are lost already. `what` is the thread
-    /// and its request, in words.
+    /// A thread has not come back: another one takes its place, unless too many of its pool are lost already. `what` is
+    /// the thread and its request, in words.
     fn replace(self: &Arc<Self>, slot: &Arc<Slot>, what: &str, now: Instant) {
         Counters::add(&self.watch.counters.lost);
-        let lost = self.seats.lost();
+        let line = self.line_of(slot);
+        let lost = self.seats.lost(|number| line.is_of(number));
         if !Info::of_libphp().zts {
             return log::error!("{what}: it cannot be ended; restart the server");
         }
-        if lost >= self.seats.len() {
+        if lost >= line.threads() {
             return log::error!(
                 "{what}: it cannot be ended, and {lost} threads are lost already, so that this one is not replaced; \
                  restart the server"

@@ -11,6 +11,7 @@ use std::time::Instant;
 use php_sys::{ephpm_execute, ephpm_io, ephpm_outcome, ephpm_sapi, ephpm_str};
 
 use super::attachment::Attachment;
+use super::log_message::LogMessage;
 use super::request::ArenaRequest;
 use super::response::{interim, response};
 use super::slot::Slot;
@@ -39,12 +40,19 @@ pub(super) enum Health {
     Unhealthy,
 }
 
-/// Executes the request of `responder` and ends its response.
-pub(super) fn execute(_thread: &Attachment, request: &ArenaRequest<'_>, mut responder: Box<Responder>) -> Health {
+/// Executes the request of `responder` and ends its response; `before_end` is called in between.
+pub(super) fn execute(
+    _thread: &Attachment,
+    request: &ArenaRequest<'_>,
+    mut responder: Box<Responder>,
+    before_end: impl FnOnce(),
+) -> Health {
     let exchange: *mut Responder = &raw mut *responder;
     // SAFETY: this thread is attached (`_thread`); the request borrows from what outlives this call; the responder is
     // used only through `exchange` until it returns.
-    match unsafe { ephpm_execute(request.raw(), exchange.cast()) } {
+    let outcome = unsafe { ephpm_execute(request.raw(), exchange.cast()) };
+    before_end();
+    match outcome {
         ephpm_outcome::EPHPM_OK => {
             responder.complete();
             Health::Healthy
@@ -135,16 +143,24 @@ unsafe extern "C" fn is_aborted(exchange: *mut c_void) -> bool {
     unsafe { responder(exchange) }.is_aborted()
 }
 
-unsafe extern "C" fn log_message(_exchange: *mut c_void, level: i32, message: *const c_char, len: usize) {
-    // SAFETY: the shim's promise: `len` bytes are there for the call.
-    let message = unsafe { slice::from_raw_parts(message.cast(), len) };
-    log::log!(target: "php", log_level(level), "{}", String::from_utf8_lossy(message));
+unsafe extern "C" fn log_message(exchange: *mut c_void, level: i32, message: *const c_char, len: usize) {
+    // SAFETY: the shim's promise: `len` bytes are there for the call, and an exchange is ours; without a request there
+    // is none.
+    let (message, job) = unsafe {
+        let job = (!exchange.is_null()).then(|| responder(exchange).job());
+        (slice::from_raw_parts(message.cast(), len), job)
+    };
+    log::log!(target: "php", log_level(level), "{}", LogMessage::new(message, job));
 }
 
 unsafe extern "C" fn set_timeout(thread: *mut c_void, seconds: i64, hard_seconds: i64) {
     // SAFETY: what `Attachment` gave, which keeps it while the thread is attached. It is shared with other threads.
     let slot = unsafe { &*thread.cast::<Slot>() };
-    slot.limit_time(Instant::now(), seconds, hard_seconds);
+    if seconds > 0 {
+        slot.limit_time(Instant::now(), seconds, hard_seconds);
+    } else {
+        slot.lift_limit();
+    }
 }
 
 unsafe extern "C" fn take_trace(thread: *mut c_void, text: *const c_char, len: usize) {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::alarm::Alarm;
 use super::scoreboard::ThreadStatus;
 use super::slot::{Event, Slot, Watch};
+use super::target::Ending;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -38,9 +39,9 @@ impl Seats {
         Arc::clone(&lock(&self.seats[number]))
     }
 
-    /// How many threads have lost their seat and not come back.
-    pub(super) fn lost(&self) -> usize {
-        lock(&self.lost).len()
+    /// How many threads with such a number have lost their seat and not come back.
+    pub(super) fn lost(&self, is_counted: impl Fn(usize) -> bool) -> usize {
+        lock(&self.lost).iter().filter(|slot| is_counted(slot.number())).count()
     }
 
     /// Gives a thread's seat to a new one, which is returned. `None` if the thread has just come back.
@@ -81,9 +82,9 @@ impl Seats {
         (events, next)
     }
 
-    /// Ends all scripts.
+    /// Ends all scripts, since the server stops.
     pub(super) fn interrupt(&self) {
-        self.all().iter().for_each(|slot| slot.fire());
+        self.all().iter().for_each(|slot| slot.interrupt(Ending::Stop));
     }
 
     /// What the threads in their seats are at, and those without.

@@ -11,7 +11,7 @@ use super::alarm::Alarm;
 use super::request_limit::{RequestLimit, Step};
 use super::scoreboard::{Activity, Counters, Memory, ThreadState, ThreadStatus, Told};
 use super::slow::{SlowRequest, SlowSink, SlowStep, SlowWatch};
-use super::target::{Interrupt, Target};
+use super::target::{Ending, Interrupt, Target};
 use super::time_limit::TimeLimit;
 use crate::exchange::Expiry;
 
@@ -47,6 +47,8 @@ struct State<T> {
     /// Of the request that runs, if its time is limited.
     expiry: Option<Expiry>,
     activity: Activity,
+    /// The request that runs was told to end.
+    is_ended: bool,
     /// It was replaced, and is to end when it comes back.
     is_lost: bool,
 }
@@ -81,6 +83,7 @@ impl<T: Interrupt> Slot<T> {
             slow: SlowWatch::default(),
             expiry: None,
             activity: Activity::new(Instant::now(), requests),
+            is_ended: false,
             is_lost: false,
         };
         Self { number, watch, state: Mutex::new(state), alarm }
@@ -132,7 +135,8 @@ impl<T: Interrupt> Slot<T> {
         let (slow, is_lost) = {
             let mut state = self.lock();
             let slow = state.slow.end().then(|| state.slow_request(now, self.number, String::new())).flatten();
-            if state.expiry.take().is_some() || self.watch.slow.is_some() {
+            let is_ended = std::mem::take(&mut state.is_ended);
+            if state.expiry.take().is_some() || self.watch.slow.is_some() || is_ended {
                 state.request_limit.end();
                 state.target.iter().for_each(Interrupt::clear);
             }
@@ -144,10 +148,11 @@ impl<T: Interrupt> Slot<T> {
     }
 
     /// Ends the script that runs on the thread, if there is one.
-    pub(super) fn fire(&self) {
-        let state = self.lock();
+    pub(super) fn interrupt(&self, why: Ending) {
+        let mut state = self.lock();
         if matches!(state.activity.state(), ThreadState::Running | ThreadState::Lost) {
-            state.target.iter().for_each(Interrupt::fire);
+            state.target.iter().for_each(|target| target.end(why));
+            state.is_ended = true;
         }
     }
 
@@ -159,6 +164,11 @@ impl<T: Interrupt> Slot<T> {
             state.limit.next_turn()
         };
         self.wake_watchdog(next_turn);
+    }
+
+    /// Lifts the limit.
+    pub(super) fn lift_limit(&self) {
+        self.lock().limit = TimeLimit::default();
     }
 
     /// The thread has been asked for its trace, and this is it.

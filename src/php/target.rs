@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use php_sys::{
-    ephpm_interrupt, ephpm_interrupt_clear, ephpm_interrupt_expire, ephpm_interrupt_fire, ephpm_interrupt_is_expiring,
-    ephpm_interrupt_is_pending, ephpm_interrupt_is_trace_wanted, ephpm_interrupt_trace, ephpm_interrupt_unwant_trace,
-    ephpm_interrupt_want_trace,
+    ephpm_ending, ephpm_interrupt, ephpm_interrupt_clear, ephpm_interrupt_end, ephpm_interrupt_expire,
+    ephpm_interrupt_fire, ephpm_interrupt_is_expiring, ephpm_interrupt_is_pending, ephpm_interrupt_is_trace_wanted,
+    ephpm_interrupt_trace, ephpm_interrupt_unwant_trace, ephpm_interrupt_want_trace,
 };
 
 /// Bytes of a trace; some hundred frames.
@@ -17,6 +17,8 @@ pub(super) trait Interrupt {
     fn fire(&self);
     /// Whether it has yet to take that in.
     fn is_pending(&self) -> bool;
+    /// Ends what runs on it, which has done no wrong.
+    fn end(&self, why: Ending);
     /// Ends what runs on it, which was allowed so much time.
     fn expire(&self, allowed: Duration);
     /// Whether it has yet to take that in.
@@ -31,6 +33,15 @@ pub(super) trait Interrupt {
     fn read_trace(&self) -> String;
     /// Takes back all of it but `fire`.
     fn clear(&self);
+}
+
+/// Why the server ends a request for which time is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// OPcache has waited for it to restart for as long as it is told to.
+    Opcache,
+    /// The server stops.
+    Stop,
 }
 
 /// A thread that is attached to PHP.
@@ -58,6 +69,15 @@ impl Interrupt for Target {
     fn is_pending(&self) -> bool {
         // SAFETY: as above.
         unsafe { ephpm_interrupt_is_pending(&self.0) }
+    }
+
+    fn end(&self, why: Ending) {
+        let why = match why {
+            Ending::Opcache => ephpm_ending::EPHPM_ENDING_OPCACHE,
+            Ending::Stop => ephpm_ending::EPHPM_ENDING_STOP,
+        };
+        // SAFETY: as above.
+        unsafe { ephpm_interrupt_end(&self.0, why) };
     }
 
     fn expire(&self, allowed: Duration) {

@@ -27,6 +27,7 @@ use std::time::Duration;
 pub use error::ServerError;
 
 use super::access_log::AccessLogWriter;
+use super::company::Company;
 use super::config::{Config, ConfigError};
 use super::php_cli;
 use super::php_environment::php_environment;
@@ -35,7 +36,7 @@ use super::slow_log::SlowLog;
 use super::status::Reporter;
 use crate::base::black_box::BlackBox;
 use crate::base::limits;
-use crate::base::sys::{process, signal};
+use crate::base::sys::{memory, process, signal};
 use crate::php::{Php, PhpOptions, Pool, PoolOptions, SlowSink};
 use crate::service::health::{Health, Stage};
 use control::Control;
@@ -44,7 +45,7 @@ use handover::Given;
 use internal::Internal;
 use listeners::Listeners;
 use loops::Loops;
-use notify::{READY, STOPPING, notify};
+use notify::{STOPPING, notify};
 use supervisor::{Outcome, Post, Supervisor};
 
 /// How long PHP threads get to end after their scripts have been interrupted.
@@ -67,6 +68,8 @@ pub fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Re
     if let Err(error) = process::close_inherited_files_on_exec() {
         log::warn!("files that were open at the start may reach the programs that PHP starts: {error}");
     }
+    // Here, where there are no threads yet.
+    memory::keep_freed(limits::FREED_MEMORY_KEPT, limits::MAPPED_MEMORY_MIN);
     let mut given = Given::take();
     let sockets = Sockets::open(&config, &mut given)?;
     if config.server.processes == 0 {
@@ -96,7 +99,8 @@ fn serve(
     role: Role,
 ) -> Result<Stopped, ServerError> {
     role.listen().map_err(|error| ServerError::System("cannot start a thread", error))?;
-    let health = Arc::new(Health::default());
+    let company = role.company().map_err(|error| ServerError::System("cannot share memory", error))?;
+    let health = Arc::new(Health::among(Arc::clone(&company) as _));
     let mut internal = match role.answers_early() {
         true => sockets.start_internal(&config, &health)?,
         false => None,
@@ -124,25 +128,23 @@ fn serve(
     let mut loops = match loops {
         Ok(loops) => loops,
         Err(error) => {
-            stop_php(php, pool, &mut Drain::within(Duration::ZERO, false));
+            stop_php(php, pool, &mut Drain::at_once());
             return Err(ServerError::System("cannot start an event loop", error));
         }
     };
     health.watch(loops.take_pulses());
-    health.open(Box::new(Reporter::new(&pool.scoreboard(), loops.connections())));
+    let reporter = Arc::new(Reporter::new(&pool.scoreboard(), loops.connections(), company));
+    health.open(Box::new(Arc::clone(&reporter)));
     if internal.is_none() {
         let started = sockets.start_internal(&config, &health);
-        internal = started.unwrap_or_else(|error| {
-            log::error!("{error}");
-            None
-        });
+        internal = started.inspect_err(|error| log::error!("{error}")).unwrap_or_default();
     }
     role.announce(|| announce(&config, &sockets, &php, &pool));
     health.enter(Stage::Ready);
     let post = role.ready();
 
     let slow_log = slow_log.map(|(_, log)| log);
-    let mut control = Control { config, read, program, slow_log, successor: None, post };
+    let mut control = Control { config, read, program, slow_log, successor: None, post, reporter };
     let end = control.run(&loops, &sockets);
     let is_supervised = control.post.is_some();
     let drain_timeout = control.config.server.drain_timeout;
@@ -161,7 +163,7 @@ fn serve(
     // Sockets are a supervisor's, and where they lie.
     let of_sockets = if is_supervised { End::Replaced } else { end };
     close(public, of_sockets);
-    let mut drain = Drain::within(drain_timeout, is_supervised);
+    let mut drain = Drain::within(drain_timeout, is_supervised, control.reporter);
     let well = loops.stop(&mut drain, end);
     let php_stuck = !stop_php(php, pool, &mut drain);
     internal.into_iter().for_each(Internal::stop);
@@ -189,6 +191,14 @@ impl Role {
         }
     }
 
+    /// Those that serve on the same sockets.
+    fn company(&self) -> io::Result<Arc<Company>> {
+        match self {
+            Self::Alone(_) => Company::of_one().map(Arc::new),
+            Self::Member(post) => Ok(Arc::clone(&post.company)),
+        }
+    }
+
     fn black_box(&self) -> Option<BlackBox> {
         match self {
             Self::Alone(_) => None,
@@ -208,7 +218,6 @@ impl Role {
     fn ready(self) -> Option<Post> {
         match self {
             Self::Alone(given) => {
-                notify(READY);
                 given.ready();
                 None
             }

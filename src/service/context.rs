@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::access_log::AccessLog;
 use super::content::{CollectorOptions, Spool};
 use super::health::Health;
+use crate::base::account::Account;
 use crate::base::limits;
 use crate::base::pace::Pace;
 use crate::exchange::{self, Bell, Dispatch, Handle, Job, Spill, Tag};
@@ -18,6 +19,10 @@ use crate::site::internal_files::{InternalFiles, Roots};
 use crate::site::pools::Pools;
 use crate::site::router::Router;
 use crate::site::{compression, static_files};
+
+/// Turns of connections after which PHP hears of what was submitted in them, if the loop has not run out of work before:
+/// some 100 µs. Waking a thread takes the loop as long as some of its turns, and each wake-up is one for all that waits.
+const UNTENDED_TURNS_MAX: usize = 16;
 
 /// What a connection needs of its surroundings for one turn.
 pub struct Context<'a> {
@@ -57,6 +62,8 @@ pub struct Options {
     pub pools: Pools,
     pub content: CollectorOptions,
     pub spill: Option<Arc<Spill>>,
+    pub stalled: Arc<Account>,
+    pub stalled_bytes_max: u64,
     pub queue_timeout: Duration,
     pub head_timeout: Duration,
     pub content_pace: Pace,
@@ -77,6 +84,8 @@ impl Default for Options {
             pools: Pools::default(),
             content: CollectorOptions::default(),
             spill: None,
+            stalled: Arc::default(),
+            stalled_bytes_max: limits::STALLED_BYTES_MAX,
             queue_timeout: limits::QUEUE_TIMEOUT,
             head_timeout: limits::HEAD_TIMEOUT,
             content_pace: Pace { timeout: limits::CONTENT_TIMEOUT, rate_min: limits::CONTENT_RATE_MIN },
@@ -94,6 +103,10 @@ pub struct Exchanges {
     bell: Arc<Bell>,
     /// Exchanges whose PHP side is alive; at most the bell's capacity.
     in_flight: usize,
+    /// Requests may wait for which this loop has to see that somebody comes.
+    owes: bool,
+    /// Turns of connections since it last saw to that.
+    untended: usize,
     /// Shared by the encoders of this loop's responses, which thereby are counted.
     pub(super) encoders: Arc<()>,
 }
@@ -101,7 +114,7 @@ pub struct Exchanges {
 impl Exchanges {
     /// Sends requests through `dispatch` and hears of them through `bell`.
     pub fn new(dispatch: Arc<dyn Dispatch>, bell: Arc<Bell>) -> Self {
-        Self { dispatch, bell, in_flight: 0, encoders: Arc::new(()) }
+        Self { dispatch, bell, in_flight: 0, owes: false, untended: 0, encoders: Arc::new(()) }
     }
 
     /// How many requests are on the way; at most the bell's capacity.
@@ -114,6 +127,27 @@ impl Exchanges {
         self.in_flight -= 1;
     }
 
+    /// To be called after each connection's turn: has a PHP thread come for what was [submitted](Self::submit), unless
+    /// that can wait for what else this loop has for it. Before the loop waits it has to [`hand_over`](Self::hand_over).
+    pub fn tend(&mut self) {
+        if !self.owes {
+            return;
+        }
+        self.untended += 1;
+        if self.untended == UNTENDED_TURNS_MAX {
+            self.untended = 0;
+            self.owes = self.dispatch.tend();
+        }
+    }
+
+    /// Leaves it to the PHP threads to wake each other for what was submitted.
+    pub fn hand_over(&mut self) {
+        self.untended = 0;
+        if std::mem::take(&mut self.owes) {
+            self.dispatch.hand_over();
+        }
+    }
+
     /// Hands a request to PHP; `None` when the queue is full.
     pub(super) fn submit(&mut self, job: Job, tag: Tag, spill: Option<Arc<Spill>>) -> Option<Handle> {
         if self.in_flight == self.bell.capacity() {
@@ -122,6 +156,13 @@ impl Exchanges {
         // Counted even if it is refused: dropping the responder rings the bell.
         self.in_flight += 1;
         let (handle, responder) = exchange::new(job, tag, Arc::clone(&self.bell), spill);
+        self.owes = true;
         self.dispatch.submit(responder).is_ok().then_some(handle)
+    }
+}
+
+impl Drop for Exchanges {
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }

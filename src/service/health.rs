@@ -2,8 +2,8 @@
 //! what deployments ask of it.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -29,6 +29,14 @@ pub trait Pulse: Send + Sync {
     fn is_beating(&self) -> bool;
 }
 
+/// The processes that serve on the same sockets, this one among them.
+pub trait Peers: Send + Sync {
+    /// This process has come so far.
+    fn enter(&self, stage: Stage);
+    /// Whether requests are welcome in one of them, which is where they go then.
+    fn is_any_ready(&self) -> bool;
+}
+
 /// Who knows what the server is at, and has PHP's threads start anew.
 pub trait Office: Send + Sync {
     /// What the server is at; `None` once it has stopped.
@@ -52,14 +60,22 @@ pub enum Form {
 #[derive(Default)]
 pub struct Health {
     stage: AtomicU8,
+    peers: Option<Arc<dyn Peers>>,
     pulses: OnceLock<Vec<Box<dyn Pulse>>>,
     office: OnceLock<Box<dyn Office>>,
 }
 
 impl Health {
+    /// Of one of several processes.
+    pub fn among(peers: Arc<dyn Peers>) -> Self {
+        peers.enter(Stage::Starting);
+        Self { peers: Some(peers), ..Self::default() }
+    }
+
     /// Tells how far the server is.
     pub fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Ordering::SeqCst);
+        self.peers.iter().for_each(|peers| peers.enter(stage));
     }
 
     /// Tells what must not stand still, once.
@@ -87,11 +103,8 @@ impl Health {
                 say(Status::OK, "live\n")
             }
             b"/live" => say(Status::SERVICE_UNAVAILABLE, "stuck\n"),
-            b"/ready" => match self.stage.load(Ordering::SeqCst) {
-                stage if stage == Stage::Ready as u8 => say(Status::OK, "ready\n"),
-                stage if stage == Stage::Starting as u8 => say(Status::SERVICE_UNAVAILABLE, "starting\n"),
-                _ => say(Status::SERVICE_UNAVAILABLE, "stopping\n"),
-            },
+            b"/ready" if self.is_ready() => say(Status::OK, "ready\n"),
+            b"/ready" => self.nobody(),
             b"/status" => self.status(Form::Page),
             b"/status.json" => self.status(Form::Json),
             b"/metrics" => self.status(Form::Metrics),
@@ -100,6 +113,11 @@ impl Health {
                 "/live, /ready, /status, /status.json and /metrics are here, and POST /restart-php\n",
             ),
         }
+    }
+
+    fn is_ready(&self) -> bool {
+        let is_ready = self.stage.load(Ordering::SeqCst) == Stage::Ready as u8;
+        is_ready || self.peers.as_ref().is_some_and(|peers| peers.is_any_ready())
     }
 
     fn status(&self, form: Form) -> (Response, Bytes) {
@@ -125,7 +143,7 @@ impl Health {
         }
     }
 
-    /// PHP does not run yet, or not any more.
+    /// Requests are not welcome yet, or not any more.
     fn nobody(&self) -> (Response, Bytes) {
         let is_starting = self.stage.load(Ordering::SeqCst) == Stage::Starting as u8;
         say(Status::SERVICE_UNAVAILABLE, if is_starting { "starting\n" } else { "stopping\n" })
@@ -185,7 +203,6 @@ impl fmt::Debug for Health {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     use super::*;
@@ -222,6 +239,32 @@ mod tests {
         assert_eq!(ask("/live"), "200 live");
         heart.store(false, Ordering::SeqCst);
         assert_eq!(ask("/live"), "503 stuck");
+    }
+
+    /// Whether another process is ready.
+    #[derive(Default)]
+    struct Others(AtomicBool);
+
+    impl Peers for Others {
+        fn enter(&self, _stage: Stage) {}
+
+        fn is_any_ready(&self) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn requests_are_welcome_while_one_process_takes_them() {
+        let others = Arc::new(Others::default());
+        let health = Health::among(Arc::clone(&others) as Arc<dyn Peers>);
+        let ready = || health.answer(&request("GET", "/ready", &[])).0.status;
+        assert_eq!(ready(), Status::SERVICE_UNAVAILABLE);
+        others.0.store(true, Ordering::SeqCst);
+        assert_eq!(ready(), Status::OK);
+        health.enter(Stage::Stopping);
+        assert_eq!(ready(), Status::OK);
+        others.0.store(false, Ordering::SeqCst);
+        assert_eq!(ready(), Status::SERVICE_UNAVAILABLE);
     }
 
     struct Clerk(AtomicUsize);

@@ -22,6 +22,7 @@ use self::stream::{State, Stream};
 use super::access_log::AccessLog;
 use super::context::Context;
 use super::reply::Journal;
+use crate::base::account::Share;
 use crate::base::limits;
 use crate::base::send_queue::SendQueue;
 use crate::base::slab::Key;
@@ -54,6 +55,8 @@ pub struct Http {
     stalled: bool,
     /// How full it was then, or after what has been sent since.
     queued: u64,
+    /// What its responses hold in memory while their peer takes nothing.
+    held: Share,
     /// What is to be logged.
     journal: Journal,
 }
@@ -85,6 +88,7 @@ impl Http {
             drains_later: false,
             stalled: false,
             queued: 0,
+            held: Share::default(),
             journal: Journal::default(),
         }
     }
@@ -222,6 +226,15 @@ impl Http {
     /// Adds a stream that has something to be pulled, or will have.
     fn push(&mut self, stream: Stream) {
         self.has_news |= stream.has_news;
+        self.add(stream);
+    }
+
+    /// Adds a stream that has nothing to be pulled yet.
+    fn add(&mut self, stream: Stream) {
+        if !self.protocol.multiplexes() {
+            // There is no other.
+            self.streams.reserve_exact(1);
+        }
         self.streams.push(stream);
     }
 }

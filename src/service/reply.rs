@@ -10,8 +10,9 @@ use super::access_log::{AccessLog, Record};
 use super::context::Context;
 use crate::base::chunk::Chunk;
 use crate::base::send_queue::SendQueue;
-use crate::http::message::{ContentLength, Peer, Request, Response};
+use crate::http::message::{ContentLength, Peer, Request};
 use crate::http::peer_error::PeerError;
+use crate::http::shared_head::Head;
 use crate::protocol::{Protocol, StreamId};
 use crate::site::header_rules::Selection;
 
@@ -45,16 +46,24 @@ impl Reply {
     pub(super) fn head(
         &mut self,
         protocol: &mut Protocol,
-        mut response: Response,
+        head: Head,
         length: ContentLength,
         out: &mut SendQueue,
         cx: &Context<'_>,
     ) {
         if let Some(record) = &mut self.record {
-            record.status = Some(response.status);
+            record.status = Some(head.status());
         }
-        cx.options.headers.apply(self.rules, &mut response);
-        protocol.send_response(self.id, response, length, cx.date, out);
+        match head {
+            Head::Shared(head) if cx.options.headers.changes_nothing(self.rules) => {
+                protocol.send_shared(self.id, &head, length, cx.date, out);
+            }
+            head => {
+                let mut response = head.into_response();
+                cx.options.headers.apply(self.rules, &mut response);
+                protocol.send_response(self.id, response, length, cx.date, out);
+            }
+        }
     }
 
     /// Sends a piece of content.

@@ -28,31 +28,58 @@ pub struct Validators<'a> {
 /// Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since.
 pub fn evaluate(request: &Request, validators: Validators<'_>, now_seconds: i64) -> Outcome {
     let headers = &request.headers;
-    if !headers.iter().any(|(name, _)| name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"If-"))) {
-        return Outcome::Proceed;
-    }
-    if headers.contains("If-Match") {
+    let conditions = Conditions::of(headers);
+    if conditions.if_match {
         if !any_matches(headers, "If-Match", validators.etag, Comparison::Strong) {
             return Outcome::PreconditionFailed;
         }
-    } else if single_date(headers, "If-Unmodified-Since", now_seconds)
-        .is_some_and(|since| validators.modified_seconds > since)
+    } else if conditions.if_unmodified_since
+        && single_date(headers, "If-Unmodified-Since", now_seconds)
+            .is_some_and(|since| validators.modified_seconds > since)
     {
         return Outcome::PreconditionFailed;
     }
     let retrieves = request.method.is_get_or_head();
-    if headers.contains("If-None-Match") {
+    if conditions.if_none_match {
         return match any_matches(headers, "If-None-Match", validators.etag, Comparison::Weak) {
             true if retrieves => Outcome::NotModified,
             true => Outcome::PreconditionFailed,
             false => Outcome::Proceed,
         };
     }
+    if !conditions.if_modified_since {
+        return Outcome::Proceed;
+    }
     // A date that has not come yet is invalid (RFC 9110 §13.1.3): it cannot be what we once sent.
     let since = single_date(headers, "If-Modified-Since", now_seconds).filter(|since| *since <= now_seconds);
     match since {
         Some(since) if retrieves && validators.modified_seconds <= since => Outcome::NotModified,
         _ => Outcome::Proceed,
+    }
+}
+
+/// Which preconditions there are.
+#[derive(Debug, Default)]
+struct Conditions {
+    if_match: bool,
+    if_none_match: bool,
+    if_modified_since: bool,
+    if_unmodified_since: bool,
+}
+
+impl Conditions {
+    fn of(headers: &Headers) -> Self {
+        let mut found = Self::default();
+        for (name, _) in headers.iter() {
+            match name.len() {
+                8 => found.if_match |= name.eq_ignore_ascii_case(b"If-Match"),
+                13 => found.if_none_match |= name.eq_ignore_ascii_case(b"If-None-Match"),
+                17 => found.if_modified_since |= name.eq_ignore_ascii_case(b"If-Modified-Since"),
+                19 => found.if_unmodified_since |= name.eq_ignore_ascii_case(b"If-Unmodified-Since"),
+                _ => {}
+            }
+        }
+        found
     }
 }
 

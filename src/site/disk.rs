@@ -2,15 +2,16 @@
 //! call here.
 //!
 //! Each event loop has a disk of its own, and tells it the time. What was learnt of a path is believed for a second
-//! ([`TTL`]), then examined again; a missing path only for a tenth of that, since applications create files on demand
-//! and send the client back for them. Small files are held in memory, larger ones open. Metadata always belong to the
+//! ([`Options::ttl`]), then examined again; a missing path only for a tenth of that, since applications create files on
+//! demand and send the client back for them. Small files are held in memory, larger ones open. Metadata always belong to the
 //! bytes sent: they come from the descriptor that the bytes were read from, and of a file that is sent from the disk
-//! they are compared again on every request. The root is a directory held open, and looked up again every second, so
+//! they are compared again in every turn of the loop. The root is a directory held open, and looked up again as often, so
 //! that a deployment may switch a link.
 
 mod coded;
 mod load;
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,9 +30,9 @@ use crate::base::sys::confine::{self, Links};
 use crate::base::sys::file::{Directory, FileStatus, FileType, is_out_of_descriptors, is_unreachable};
 use crate::http::coding::Coding;
 
-/// How long what was learnt of a path is believed.
+/// How long what was learnt of a path is believed, unless another time is configured.
 pub const TTL: Duration = Duration::from_secs(1);
-/// How long a missing path is believed to be missing.
+/// How long a missing path is believed to be missing, unless everything is believed for less.
 pub const MISSING_TTL: Duration = Duration::from_millis(100);
 /// Bounds of each of the cache's two generations. 4,096 names serve a large site; 1,000 open files fit the limit that
 /// a process has on any system where it may raise it.
@@ -44,6 +45,8 @@ const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Options {
     /// Which symbolic links are followed.
     pub links: Links,
+    /// How long what was learnt of a path is believed. With 0 the file system is asked every time.
+    pub ttl: Duration,
     /// Which files carry which `Cache-Control`.
     pub cache_rules: Arc<CacheRules>,
     /// Which files are had in a coding.
@@ -52,7 +55,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { links: Links::Owner, cache_rules: Arc::default(), compression: Arc::default() }
+        Self { links: Links::Owner, ttl: TTL, cache_rules: Arc::default(), compression: Arc::default() }
     }
 }
 
@@ -64,6 +67,7 @@ pub struct Disk {
     /// The same files in codings.
     coded: CodedFiles,
     cache_rules: Arc<CacheRules>,
+    ttl: Duration,
     now: Instant,
     /// When the log was last told of a refused link.
     refusal_logged_at: Option<Instant>,
@@ -82,6 +86,8 @@ struct Entry {
     /// The file had stood still for so long that its next change will show in its status.
     is_settled: bool,
     checked_at: Instant,
+    /// When the open file was last asked whether it is still what `status` describes.
+    compared_at: Cell<Option<Instant>>,
 }
 
 impl Disk {
@@ -92,6 +98,7 @@ impl Disk {
             cache: FileCache::new(LIMITS, now),
             coded: CodedFiles::new(options.compression, LIMITS, now),
             cache_rules: options.cache_rules,
+            ttl: options.ttl,
             now,
             refusal_logged_at: None,
         })
@@ -130,7 +137,8 @@ impl Disk {
         let held = previous.filter(|previous| previous.is_settled && previous.status == status);
         let is_settled = held.is_some();
         let file = held.and_then(|previous| previous.file);
-        let entry = Entry { kind, status, file, is_offer_known: false, is_settled, checked_at: self.now };
+        let (checked_at, compared_at) = (self.now, Cell::new(None));
+        let entry = Entry { kind, status, file, is_offer_known: false, is_settled, checked_at, compared_at };
         self.cache.insert(path, entry);
         kind
     }
@@ -158,6 +166,7 @@ impl Disk {
             is_offer_known: false,
             is_settled: is_settled(&status, SystemTime::now()),
             checked_at: self.now,
+            compared_at: Cell::new(Some(self.now)),
         };
         self.cache.insert(path, entry);
         Ok(file)
@@ -187,7 +196,7 @@ impl Disk {
 
     /// Forgets everything if the document root is another directory than it was.
     fn follow_root(&mut self) {
-        if self.root.has_moved(self.now) {
+        if self.root.has_moved(self.now, self.ttl) {
             self.shed();
         }
     }
@@ -195,18 +204,20 @@ impl Disk {
 
 impl Files for Disk {
     fn kind(&mut self, path: &[u8]) -> Kind {
-        let now = self.now;
-        let known = self.cache.look(path, |entry| entry.is_fresh(now).then_some(entry.kind));
+        let (now, ttl) = (self.now, self.ttl);
+        let known = self.cache.look(path, |entry| entry.is_fresh(now, ttl).then_some(entry.kind));
         known.flatten().unwrap_or_else(|| self.examine(path))
     }
 
     fn open(&mut self, path: &[u8]) -> Result<OpenFile, OpenError> {
-        let now = self.now;
-        let is_fresh = self.cache.look(path, |entry| entry.is_fresh(now)).unwrap_or(false);
-        if !is_fresh {
+        let (now, ttl) = (self.now, self.ttl);
+        let held = |entry: &Entry| entry.held(now).zip(Some(entry.is_offer_known));
+        let known = self.cache.look(path, |entry| entry.is_fresh(now, ttl).then(|| held(entry))).flatten();
+        let known = known.unwrap_or_else(|| {
             self.examine(path);
-        }
-        match self.cache.look(path, |entry| entry.held().zip(Some(entry.is_offer_known))).flatten() {
+            self.cache.look(path, held).flatten()
+        });
+        match known {
             Some((file, true)) => Ok(file),
             Some((file, false)) => Ok(self.look_for_codings(path, file)),
             None => self.load(path).map(|file| self.look_for_codings(path, file)),
@@ -226,15 +237,21 @@ impl Files for Disk {
 }
 
 impl Entry {
-    fn is_fresh(&self, now: Instant) -> bool {
-        let ttl = if self.kind == Kind::Missing { MISSING_TTL } else { TTL };
+    fn is_fresh(&self, now: Instant, ttl: Duration) -> bool {
+        let ttl = if self.kind == Kind::Missing { MISSING_TTL.min(ttl) } else { ttl };
         now.saturating_duration_since(self.checked_at) < ttl
     }
 
     /// The file that is held, unless it has changed under our descriptor.
-    fn held(&self) -> Option<OpenFile> {
+    fn held(&self, now: Instant) -> Option<OpenFile> {
         let file = self.file.as_ref()?;
-        is_unchanged(file, self.status.as_ref()).then(|| file.clone())
+        if self.compared_at.get() != Some(now) {
+            if !is_unchanged(file, self.status.as_ref()) {
+                return None;
+            }
+            self.compared_at.set(Some(now));
+        }
+        Some(file.clone())
     }
 }
 
@@ -268,8 +285,8 @@ impl Root {
 
     /// Looks the root up again if it is time, and follows it; true if it is another directory now. If it cannot be
     /// looked up, the one that was known goes on.
-    fn has_moved(&mut self, now: Instant) -> bool {
-        if now.saturating_duration_since(self.checked_at) < TTL {
+    fn has_moved(&mut self, now: Instant, ttl: Duration) -> bool {
+        if now.saturating_duration_since(self.checked_at) < ttl {
             return false;
         }
         self.checked_at = now;

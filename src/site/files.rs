@@ -3,13 +3,14 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use crate::base::chunk::{Chunk, FileRange};
 use crate::http::coding::{Coding, Codings};
 use crate::http::date;
+use crate::http::shared_head::SharedHead;
 use crate::http::status::Status;
 
 /// Looks up paths below the document root. A path is decoded, resolved, and begins with a slash; it has no slash at
@@ -87,9 +88,30 @@ impl OpenError {
 #[derive(Debug, Clone)]
 pub struct OpenFile {
     content: Stored,
-    metadata: Arc<Metadata>,
+    description: Arc<Description>,
     offer: Offer,
 }
+
+/// What is told about a file, in both forms.
+#[derive(Debug)]
+struct Description {
+    metadata: Metadata,
+    /// Which answer it is depends on Accept-Encoding.
+    varies: bool,
+    heads: Heads,
+}
+
+/// The heads of a file's usual answers, made when they are first wanted.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    /// 200, with all of it.
+    pub(super) whole: OnceLock<SharedHead>,
+    /// 304.
+    pub(super) not_modified: OnceLock<SharedHead>,
+}
+
+/// Memory that [`Heads`] takes, roughly: each head has some 300 bytes in two forms, and a table of fields.
+const HEADS_BYTES: usize = 2 * 1024;
 
 /// Where the content of a file is.
 #[derive(Debug, Clone)]
@@ -134,7 +156,13 @@ impl OpenFile {
             coding: None,
             cache_control,
         };
-        Self { content, metadata: Arc::new(metadata), offer: Offer::default() }
+        Self::describe(content, metadata)
+    }
+
+    fn describe(content: Stored, metadata: Metadata) -> Self {
+        let varies = metadata.coding.is_some();
+        let description = Description { metadata, varies, heads: Heads::default() };
+        Self { content, description: Arc::new(description), offer: Offer::default() }
     }
 
     /// This file in a coding, as it lies beside it: a file of its own, with its own length and time.
@@ -146,27 +174,42 @@ impl OpenFile {
             last_modified: date::format(modified_seconds),
             etag: format!("\"{modified_seconds:x}.{nanos:x}-{len:x}-{}\"", coding.name()),
             coding: Some(coding),
-            ..Metadata::clone(&self.metadata)
+            ..self.metadata().clone()
         };
-        Self { content, metadata: Arc::new(metadata), offer: Offer::default() }
+        Self::describe(content, metadata)
     }
 
     /// This file in a coding that was just made of it.
     pub(super) fn made(&self, coding: Coding, content: Bytes) -> Self {
-        let opaque = self.metadata.etag.trim_end_matches('"');
+        let opaque = self.metadata().etag.trim_end_matches('"');
         let metadata = Metadata {
             len: content.len() as u64,
             etag: format!("W/{opaque}-{}\"", coding.name()),
             coding: Some(coding),
-            ..Metadata::clone(&self.metadata)
+            ..self.metadata().clone()
         };
-        Self { content: Stored::Memory(content), metadata: Arc::new(metadata), offer: Offer::default() }
+        Self::describe(Stored::Memory(content), metadata)
     }
 
     /// The same file, which can be had in these codings as well.
     pub(super) fn with_offer(mut self, offer: Offer) -> Self {
         self.offer = offer;
+        let varies = !offer.codings.is_empty() || self.metadata().coding.is_some();
+        if varies != self.description.varies {
+            let metadata = self.metadata().clone();
+            self.description = Arc::new(Description { metadata, varies, heads: Heads::default() });
+        }
         self
+    }
+
+    /// Whether which answer a request gets depends on its Accept-Encoding.
+    pub(super) fn varies(&self) -> bool {
+        self.description.varies
+    }
+
+    /// The heads of its usual answers.
+    pub(super) fn heads(&self) -> &Heads {
+        &self.description.heads
     }
 
     /// The codings that it can be had in, too.
@@ -176,7 +219,7 @@ impl OpenFile {
 
     /// What is told about it.
     pub fn metadata(&self) -> &Metadata {
-        &self.metadata
+        &self.description.metadata
     }
 
     /// Whether it is held as an open file.
@@ -197,12 +240,12 @@ impl OpenFile {
 
     /// The bytes of memory that it takes.
     pub(super) fn memory(&self) -> usize {
-        self.bytes().map_or(0, Bytes::len) + size_of_val(self.metadata())
+        self.bytes().map_or(0, Bytes::len) + size_of_val(&*self.description) + HEADS_BYTES
     }
 
     /// `len` bytes from `offset` on; both together at most the length.
     pub fn chunk(&self, offset: u64, len: u64) -> Chunk {
-        debug_assert!(offset + len <= self.metadata.len, "a range outside the file");
+        debug_assert!(offset + len <= self.metadata().len, "a range outside the file");
         match &self.content {
             Stored::Memory(bytes) => Chunk::Bytes(bytes.slice(offset as usize..(offset + len) as usize)),
             Stored::File(file) => Chunk::File(FileRange { file: Arc::clone(file), offset, len }),

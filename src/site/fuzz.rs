@@ -103,6 +103,7 @@ pub fn server_vars(data: &[u8]) {
 
 /// A path is mapped below the root or refused, and what it is routed to lies there.
 pub fn path_mapping(data: &[u8]) {
+    assert_eq!(MappedPath::parse(data), MappedPath::map(data));
     if let Ok(path) = MappedPath::parse(data) {
         let whole = path.as_bytes();
         assert!(whole.starts_with(b"/") && whole.starts_with(path.lookup()));

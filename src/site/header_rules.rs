@@ -54,6 +54,11 @@ impl HeaderRules {
         Selection(selected)
     }
 
+    /// Whether [`apply`](Self::apply) leaves every response as it is.
+    pub fn changes_nothing(&self, selection: Selection) -> bool {
+        selection == Selection::default() && self.server.is_none()
+    }
+
     /// Changes the fields of a response as the selected rules say. A response whose fields leave no room (64 KiB) goes
     /// without more.
     pub fn apply(&self, selection: Selection, response: &mut Response) {

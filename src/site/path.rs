@@ -5,15 +5,18 @@
 //! above the root, a control byte and a broken escape are refused (400); clients that resolve dot segments themselves,
 //! as all browsers do, never send the first.
 
+use std::borrow::Cow;
+
 /// A decoded, resolved path: it begins with a slash, has no segment `.` or `..`, no empty segment and no control byte.
 ///
 /// A segment that contains an escaped slash, or a backslash, names no file on any account: `%2F` is not a separator,
 /// and one who wrote it as a separator shall gain nothing. Such segments keep their place, since a script may want
 /// them as `PATH_INFO`, but [`lookup`](Self::lookup) ends before the first of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappedPath {
-    /// The segments, each behind a slash; a slash at the end if the target has one there.
-    bytes: Vec<u8>,
+pub struct MappedPath<'a> {
+    /// The segments, each behind a slash; a slash at the end if the target has one there. The path as it came, if there
+    /// is nothing to decode or to resolve in it.
+    bytes: Cow<'a, [u8]>,
     /// Where the segments end that may name a file or directory; at most `bytes.len()`.
     lookup_end: usize,
 }
@@ -31,9 +34,17 @@ pub enum BadPath {
     AboveRoot,
 }
 
-impl MappedPath {
+impl<'a> MappedPath<'a> {
     /// Maps the path of a target, without its query.
-    pub fn parse(path: &[u8]) -> Result<Self, BadPath> {
+    pub fn parse(path: &'a [u8]) -> Result<Self, BadPath> {
+        match is_mapped(path) {
+            true => Ok(Self { bytes: Cow::Borrowed(path), lookup_end: path.len() }),
+            false => Self::map(path),
+        }
+    }
+
+    /// The same, whatever there is to be done.
+    pub(super) fn map(path: &[u8]) -> Result<Self, BadPath> {
         let Some(segments) = path.strip_prefix(b"/") else { return Err(BadPath::NotAbsolute) };
         let mut bytes = Vec::with_capacity(path.len() + 1);
         let mut ends_in_slash = false;
@@ -69,7 +80,7 @@ impl MappedPath {
                 }
             }
         }
-        Self { bytes, lookup_end }
+        Self { bytes: Cow::Owned(bytes), lookup_end }
     }
 
     /// The whole path, decoded. A slash may stand for an escaped one behind [`lookup`](Self::lookup).
@@ -94,9 +105,23 @@ impl MappedPath {
 
     /// Whether a segment begins with a dot, as of `.git` and `.env`. `/.well-known/` (RFC 8615) is not hidden.
     pub fn is_hidden(&self) -> bool {
-        let is_well_known = self.bytes.starts_with(b"/.well-known/") || self.bytes == b"/.well-known";
+        let is_well_known = self.bytes.starts_with(b"/.well-known/") || *self.bytes == *b"/.well-known";
         self.bytes[usize::from(is_well_known)..].windows(2).any(|pair| pair == b"/.")
     }
+}
+
+/// Whether a path is its own mapping, as most are. Says no where that takes a closer look.
+fn is_mapped(path: &[u8]) -> bool {
+    let mut before = 0;
+    path.first() == Some(&b'/')
+        && path.iter().all(|byte| {
+            let begins_segment = std::mem::replace(&mut before, *byte) == b'/';
+            match byte {
+                b'/' | b'.' => !begins_segment,
+                b'%' | b'\\' => false,
+                _ => !byte.is_ascii_control(),
+            }
+        })
 }
 
 /// Stands for an escaped slash until dot segments are resolved; being a control byte, it occurs for no other reason.
@@ -138,8 +163,11 @@ fn hex_value(digit: u8) -> Result<u8, BadPath> {
 mod tests {
     use super::*;
 
+    /// What a path is mapped to, with or without a look whether it is its own mapping.
     fn mapped(path: &str) -> Result<String, BadPath> {
-        MappedPath::parse(path.as_bytes()).map(|mapped| mapped.as_bytes().escape_ascii().to_string())
+        let parsed = MappedPath::parse(path.as_bytes());
+        assert_eq!(parsed, MappedPath::map(path.as_bytes()), "{path}");
+        parsed.map(|mapped| mapped.as_bytes().escape_ascii().to_string())
     }
 
     #[test]

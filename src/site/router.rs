@@ -119,7 +119,7 @@ impl Router {
         (files.kind(&name) == Kind::File).then_some(Script { document_root, name, path_info: Vec::new() })
     }
 
-    fn find(&self, path: &MappedPath, files: &mut dyn Files) -> Found {
+    fn find(&self, path: &MappedPath<'_>, files: &mut dyn Files) -> Found {
         if let Some(found) = find_script(path, files) {
             return found;
         }
@@ -187,7 +187,7 @@ enum Found {
 
 /// The script at the first segment that ends in `.php`. A directory may be called so, too: then the search goes on
 /// behind it. It never goes on behind a file, so `/upload.jpg/x.php` runs nothing.
-fn find_script(path: &MappedPath, files: &mut dyn Files) -> Option<Found> {
+fn find_script(path: &MappedPath<'_>, files: &mut dyn Files) -> Option<Found> {
     let lookup = path.lookup();
     for end in segment_ends(lookup).filter(|end| lookup[..*end].ends_with(SCRIPT_EXTENSION)) {
         let name = &lookup[..end];
@@ -226,7 +226,7 @@ fn method_not_allowed(allow: &'static str) -> Route {
 }
 
 /// The path with a slash, and the query. Made of the resolved path: `//evil.example/..` as sent would be an authority.
-fn with_slash(path: &MappedPath, query: Option<&[u8]>) -> Vec<u8> {
+fn with_slash(path: &MappedPath<'_>, query: Option<&[u8]>) -> Vec<u8> {
     let mut location = Vec::with_capacity(path.as_bytes().len() + query.map_or(0, <[u8]>::len) + 2);
     for byte in path.as_bytes() {
         // RFC 3986 §3.3: pchar and the slash.

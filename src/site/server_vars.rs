@@ -69,21 +69,21 @@ fn push_server(job: &Job, options: &ServerOptions, out: &mut ServerVars) {
         None => match local.ip().to_canonical() {
             // A Unix socket has none.
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => out.push(b"SERVER_NAME", b"localhost"),
-            IpAddr::V4(address) => out.push_display(b"SERVER_NAME", &address),
+            address @ IpAddr::V4(_) => out.push_address(b"SERVER_NAME", Address(address)),
             IpAddr::V6(address) => out.push_display(b"SERVER_NAME", &format_args!("[{address}]")),
         },
     }
     // Over IPv6 sockets, clients of IPv4 come as ::ffff:192.0.2.1, which no application expects.
-    out.push_display(b"SERVER_ADDR", &Address(local.ip()));
-    out.push_display(b"SERVER_PORT", &local.port());
-    out.push_display(b"REMOTE_ADDR", &Address(remote.ip()));
-    out.push_display(b"REMOTE_PORT", &remote.port());
+    out.push_address(b"SERVER_ADDR", Address(local.ip()));
+    out.push_decimal(b"SERVER_PORT", local.port().into());
+    out.push_address(b"REMOTE_ADDR", Address(remote.ip()));
+    out.push_decimal(b"REMOTE_PORT", remote.port().into());
     if job.peer.secure {
         out.push(b"HTTPS", b"on");
     }
     out.push(b"REQUEST_SCHEME", if job.peer.secure { b"https" } else { b"http" });
     // PHP's CGI refuses to run without it, some applications ask for it, and scripts that explain errors need it.
-    out.push_display(b"REDIRECT_STATUS", &job.error.map_or(200, Status::code));
+    out.push_decimal(b"REDIRECT_STATUS", job.error.map_or(200, Status::code).into());
 }
 
 fn push_content(job: &Job, out: &mut ServerVars) {
@@ -94,7 +94,7 @@ fn push_content(job: &Job, out: &mut ServerVars) {
     // The length of what has arrived: of chunked content nobody has announced any.
     let was_sent = !job.content.is_empty() || request.content_length.is_none();
     if was_sent || request.headers.contains("Content-Length") {
-        out.push_display(b"CONTENT_LENGTH", &job.content.len());
+        out.push_decimal(b"CONTENT_LENGTH", job.content.len());
     }
 }
 

@@ -11,6 +11,7 @@ use crate::http::coding::{Choice, Coding, Codings, choose};
 use crate::http::date;
 use crate::http::message::{ContentLength, Request, Response};
 use crate::http::method::Method;
+use crate::http::shared_head::{Head, SharedHead};
 use crate::http::status::Status;
 
 /// How files are answered for.
@@ -31,8 +32,8 @@ impl Default for Options {
 /// What a file answers.
 #[derive(Debug)]
 pub struct FileReply {
-    /// The head.
-    pub response: Response,
+    /// The head. That of the whole file, and that of 304, are the same for everybody.
+    pub head: Head,
     /// How much content it announces; 0 for 304, which announces nothing.
     pub length: ContentLength,
     /// The content, never empty. None for HEAD, 304, 406, 412 and 416, for an empty file, and for several ranges.
@@ -50,10 +51,38 @@ pub fn answer(
     options: &Options,
     now_seconds: i64,
 ) -> Result<FileReply, OpenError> {
+    answer_with(request, path, files, options, Terms { now_seconds, shares: true })
+}
+
+/// The same, with every head made anew.
+pub(super) fn answer_apart(
+    request: &Request,
+    path: &[u8],
+    files: &mut dyn Files,
+    options: &Options,
+    now_seconds: i64,
+) -> Result<FileReply, OpenError> {
+    answer_with(request, path, files, options, Terms { now_seconds, shares: false })
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    now_seconds: i64,
+    /// Heads that are the same for many requests may be shared.
+    shares: bool,
+}
+
+fn answer_with(
+    request: &Request,
+    path: &[u8],
+    files: &mut dyn Files,
+    options: &Options,
+    terms: Terms,
+) -> Result<FileReply, OpenError> {
     let file = files.open(path)?;
     let offer = file.offer();
     if offer.codings.is_empty() {
-        return Ok(respond(request, &file, options, now_seconds));
+        return Ok(respond(request, &file, options, terms));
     }
     // What is encoded as it is wanted is never the same twice for certain, so parts of it are of no use.
     let available = match offer.is_made && request.method == Method::Get && range::is_asked_for(&request.headers) {
@@ -67,28 +96,37 @@ pub fn answer(
         Choice::Identity | Choice::Nothing => None,
     };
     let mut reply = match (coded, choice) {
-        (Some(coded), _) => respond(request, &coded, options, now_seconds),
-        (None, Choice::Identity) => respond(request, &file, options, now_seconds),
+        (Some(coded), _) => respond(request, &coded, options, terms),
+        (None, Choice::Identity) => respond(request, &file, options, terms),
         (None, _) if choose(headers, Codings::NONE, &[]) == Choice::Nothing => {
             without_content(Response::new(Status::NOT_ACCEPTABLE))
         }
-        (None, _) => respond(request, &file, options, now_seconds),
+        (None, _) => respond(request, &file, options, terms),
     };
-    reply.response.headers.add("Vary", b"Accept-Encoding");
+    // A shared head has it already.
+    if let Head::Own(response) = &mut reply.head {
+        add_vary(response);
+    }
     Ok(reply)
 }
 
 /// Answers with this very representation.
-fn respond(request: &Request, file: &OpenFile, options: &Options, now_seconds: i64) -> FileReply {
-    let metadata = file.metadata();
+fn respond(request: &Request, file: &OpenFile, options: &Options, terms: Terms) -> FileReply {
+    let (metadata, now_seconds) = (file.metadata(), terms.now_seconds);
+    // The head of a file from the future follows the clock.
+    let shares = terms.shares && metadata.modified_seconds <= now_seconds;
+    let is_plain = !request.headers.iter().any(|(name, _)| is_condition(name));
+    if shares && is_plain {
+        return whole(request.method, file);
+    }
     let validators = Validators { etag: metadata.etag.as_bytes(), modified_seconds: metadata.modified_seconds };
     match conditional::evaluate(request, validators, now_seconds) {
         Outcome::Proceed => {}
-        Outcome::NotModified => {
-            let mut response = Response::new(Status::NOT_MODIFIED);
-            add_metadata(&mut response, metadata, now_seconds);
-            return without_content(response);
+        Outcome::NotModified if shares => {
+            let head = file.heads().not_modified.get_or_init(|| shared(not_modified(metadata, now_seconds), file));
+            return without_content(Head::Shared(head.clone()));
         }
+        Outcome::NotModified => return without_content(not_modified(metadata, now_seconds)),
         Outcome::PreconditionFailed => return without_content(Response::new(Status::PRECONDITION_FAILED)),
     }
     // Range means nothing to other methods (RFC 9110 §14.2).
@@ -100,6 +138,7 @@ fn respond(request: &Request, file: &OpenFile, options: &Options, now_seconds: i
     };
     let mut response = Response::new(Status::PARTIAL_CONTENT);
     let part = match selection {
+        Selection::Whole if shares => return whole(request.method, file),
         Selection::Whole => {
             response.status = Status::OK;
             Part { first: 0, len: metadata.len }
@@ -115,17 +154,46 @@ fn respond(request: &Request, file: &OpenFile, options: &Options, now_seconds: i
             return without_content(response);
         }
     };
-    response.headers.add("Content-Type", metadata.content_type.as_bytes());
-    if let Some(coding) = metadata.coding {
-        response.headers.add("Content-Encoding", coding.name().as_bytes());
+    describe(&mut response, metadata, now_seconds);
+    with_content(request.method, response, file, part)
+}
+
+/// Whether a field makes an answer depend on more than the representation.
+fn is_condition(name: &[u8]) -> bool {
+    match name.first() {
+        Some(b'I' | b'i') => name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"If-")),
+        Some(b'R' | b'r') => name.eq_ignore_ascii_case(b"Range"),
+        _ => false,
     }
+}
+
+/// The whole file, with the head that everybody gets.
+fn whole(method: Method, file: &OpenFile) -> FileReply {
+    let metadata = file.metadata();
+    let head = file.heads().whole.get_or_init(|| {
+        let mut response = Response::new(Status::OK);
+        describe(&mut response, metadata, metadata.modified_seconds);
+        shared(response, file)
+    });
+    with_content(method, Head::Shared(head.clone()), file, Part { first: 0, len: metadata.len })
+}
+
+fn not_modified(metadata: &Metadata, now_seconds: i64) -> Response {
+    let mut response = Response::new(Status::NOT_MODIFIED);
     add_metadata(&mut response, metadata, now_seconds);
-    // Ranges of what we have encoded ourselves are not to be had: a request for them gets ranges of the file.
-    if !metadata.etag.starts_with("W/") {
-        response.headers.add("Accept-Ranges", b"bytes");
+    response
+}
+
+fn shared(mut response: Response, file: &OpenFile) -> SharedHead {
+    if file.varies() {
+        add_vary(&mut response);
     }
-    let content = (request.method == Method::Get && part.len > 0).then(|| file.chunk(part.first, part.len));
-    FileReply { response, length: ContentLength::Exact(part.len), content, parts: Vec::new() }
+    SharedHead::new(response)
+}
+
+fn with_content(method: Method, head: impl Into<Head>, file: &OpenFile, part: Part) -> FileReply {
+    let content = (method == Method::Get && part.len > 0).then(|| file.chunk(part.first, part.len));
+    FileReply { head: head.into(), length: ContentLength::Exact(part.len), content, parts: Vec::new() }
 }
 
 /// 206 in several parts. The coding is that of the parts, so it stands with them: what holds them has none.
@@ -141,7 +209,20 @@ fn several(mut response: Response, parts: &[Part], file: &OpenFile, now_seconds:
         chunks.extend([Chunk::Bytes(head), file.chunk(part.first, part.len)]);
     }
     chunks.push(Chunk::Bytes(frames.end));
-    FileReply { response, length: ContentLength::Exact(len), content: None, parts: chunks }
+    FileReply { head: response.into(), length: ContentLength::Exact(len), content: None, parts: chunks }
+}
+
+/// What 200 and 206 tell of a representation, but for which part of it this is.
+fn describe(response: &mut Response, metadata: &Metadata, now_seconds: i64) {
+    response.headers.add("Content-Type", metadata.content_type.as_bytes());
+    if let Some(coding) = metadata.coding {
+        response.headers.add("Content-Encoding", coding.name().as_bytes());
+    }
+    add_metadata(response, metadata, now_seconds);
+    // Ranges of what we have encoded ourselves are not to be had: a request for them gets ranges of the file.
+    if !metadata.etag.starts_with("W/") {
+        response.headers.add("Accept-Ranges", b"bytes");
+    }
 }
 
 /// What 200, 206 and 304 tell alike.
@@ -158,8 +239,12 @@ fn add_metadata(response: &mut Response, metadata: &Metadata, now_seconds: i64) 
     }
 }
 
-fn without_content(response: Response) -> FileReply {
-    FileReply { response, length: ContentLength::Exact(0), content: None, parts: Vec::new() }
+fn add_vary(response: &mut Response) {
+    response.headers.add("Vary", b"Accept-Encoding");
+}
+
+fn without_content(head: impl Into<Head>) -> FileReply {
+    FileReply { head: head.into(), length: ContentLength::Exact(0), content: None, parts: Vec::new() }
 }
 
 #[cfg(test)]

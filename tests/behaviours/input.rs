@@ -59,6 +59,15 @@ fn server_variables_are_those_of_the_request() {
 }
 
 #[test]
+fn arguments_are_those_of_the_query_where_they_are_wanted() {
+    let site = Site::with(|builder, _| builder.ini("register_argc_argv", "1"));
+    site.many(
+        |i| Request::get(&format!("/argv.php?{i}+b%20c+d=e")),
+        |i, response| assert_eq!(text(response, 200), format!(r#"[["{i}","b%20c","d=e"],3]"#)),
+    );
+}
+
+#[test]
 fn superglobals_hold_what_was_sent() {
     let site = Site::start();
     site.many(

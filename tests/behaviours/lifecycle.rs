@@ -93,6 +93,42 @@ fn a_script_works_on_after_the_end_of_its_response() {
     }
 }
 
+/// A part comes only when the client has told, by a file, that it has the one before.
+#[test]
+fn what_is_flushed_is_seen_at_once() {
+    let site = Site::start();
+    for (how, content_type) in [("text", "text/plain;charset=UTF-8"), ("events", "text/event-stream;charset=UTF-8")] {
+        site.many_raw(|client, root, i| {
+            let request = format!("GET /parts.php?how={how}&i={how}{i} HTTP/1.1\r\nHost: a\r\n\r\n");
+            client.write(request).expect("sent");
+            let head = String::from_utf8(client.read_until("\r\n\r\n").expect("a head")).expect("UTF-8");
+            let is_right = head.starts_with("HTTP/1.1 200 ") && head.contains(&format!(": {content_type}\r\n"));
+            assert!(is_right && head.contains("chunked"), "{head}");
+            for part in 1..=3 {
+                client.read_until(format!("data: {part} of {how}{i}\n\n\r\n")).expect("a part");
+                fs::write(root.join(format!("seen-{how}{i}-{part}")), "").expect("a written file");
+            }
+            client.read_until("end\r\n0\r\n\r\n").expect("the end");
+        });
+    }
+}
+
+/// A second for each, of which no more runs at a time than there are threads.
+#[test]
+fn a_script_whose_time_is_over_ends_with_its_error() {
+    let site = Site::with(|builder, _| builder.workers(20));
+    let error = "Maximum execution time of 1 second exceeded";
+    site.many(
+        |i| get("limit.php", i),
+        |i, response| {
+            let page = text(response, 200);
+            assert!(page.starts_with(&format!("begun {i}\n")) && page.matches(error).count() == 1, "{page}");
+            assert!(page.ends_with(&format!("shutdown {i}")), "{page}");
+        },
+    );
+    site.many(|i| get("hello.php", i), |i, response| assert_eq!(text(response, 200), format!("I am request {i}")));
+}
+
 #[test]
 fn a_client_that_leaves_ends_the_script_unless_it_ignores_that() {
     let site = Site::start();
@@ -100,20 +136,23 @@ fn a_client_that_leaves_ends_the_script_unless_it_ignores_that() {
     for (ignore, finish, expected) in
         [(0, 0, "status 1"), (1, 0, "status 1 went on"), (0, 1, "status 0 went on"), (1, 1, "status 0 went on")]
     {
-        for (server, root) in site.each() {
-            for i in 0..10 {
-                let file = |name: &str| root.join(format!("{name}-{ignore}{finish}{i}"));
-                let mut client = server.connect();
-                let target = format!("/aborted.php?ignore={ignore}&finish={finish}&i={ignore}{finish}{i}");
-                client.write(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")).expect("sent");
-                client.read_until("here").expect("some output");
-                drop(client);
-                fs::write(file("left"), "").expect("a written file");
-                wait_until(|| file("ended").exists());
-                assert_eq!(fs::read_to_string(file("ended")).expect("a file"), expected, "{ignore} {finish}");
+        site.many_that_leave(|server, root, i| {
+            let file = |name: &str| root.join(format!("{name}-{ignore}{finish}{i}"));
+            let mut client = server.connect();
+            // Half of them have asked for something else before.
+            if i % 2 == 0 {
+                client.write(format!("GET /hello.php?i={i} HTTP/1.1\r\nHost: a\r\n\r\n")).expect("sent");
+                client.read_until(format!("I am request {i}")).expect("a response");
             }
-            assert_eq!(text(&server.client().send(&get("hello.php", 1)), 200), "I am request 1");
-        }
+            let target = format!("/aborted.php?ignore={ignore}&finish={finish}&i={ignore}{finish}{i}");
+            client.write(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")).expect("sent");
+            client.read_until("here").expect("some output");
+            drop(client);
+            fs::write(file("left"), "").expect("a written file");
+            wait_until(|| file("ended").exists());
+            assert_eq!(fs::read_to_string(file("ended")).expect("a file"), expected, "{ignore} {finish}");
+        });
+        site.once(&get("hello.php", 1), |response| assert_eq!(text(response, 200), "I am request 1"));
     }
 }
 

@@ -17,7 +17,7 @@ fn a_script_answers_with_its_output() {
 
 #[test]
 fn settings_are_the_configured_ones_and_ini_set_lasts_one_request() {
-    let site = Site::with(|builder, _| builder.ini("memory_limit", "77M"));
+    let site = Site::with(|builder, _| builder.ini("memory_limit", "77M").php("max_execution_time = 60"));
     site.many(
         |i| get("ini.php?key=memory_limit", i),
         |i, response| {
@@ -25,6 +25,20 @@ fn settings_are_the_configured_ones_and_ini_set_lasts_one_request() {
             assert_eq!(text(response, 200), format!("77M 14 {third}"));
         },
     );
+    site.once(&get("ini.php?key=max_execution_time", 0), |response| {
+        assert!(text(response, 200).starts_with("60 "), "{}", response.text());
+    });
+}
+
+#[test]
+fn a_php_ini_may_name_variables_of_the_environment() {
+    let site = Site::with(|builder, root| {
+        std::fs::write(root.join("php.ini"), "memory_limit = ${EPHPM_TEST_MEMORY}\n").expect("a written file");
+        builder.php(&format!("ini_file = {:?}", root.join("php.ini"))).environment("EPHPM_TEST_MEMORY", "77M")
+    });
+    site.once(&get("ini.php?key=memory_limit", 0), |response| {
+        assert!(text(response, 200).starts_with("77M "), "{}", response.text());
+    });
 }
 
 #[test]
@@ -54,13 +68,10 @@ fn output_in_single_bytes_is_exact() {
     let site = Site::start();
     let mut expected = b"0123456789".repeat(10_000);
     expected.extend(0..=255);
-    for (server, _) in site.each() {
-        let mut client = server.client();
-        for i in 0..20 {
-            let content = client.send(&get("bytes.php", i)).content;
-            assert!(content.strip_prefix(&expected[..]) == Some(i.to_string().as_bytes()), "{i}");
-        }
-    }
+    site.many(
+        |i| get("bytes.php", i),
+        |i, response| assert!(response.content.strip_prefix(&expected[..]) == Some(i.to_string().as_bytes()), "{i}"),
+    );
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::thread;
 
-use crate::support::{Builder, Client, Request, Response, Server, TemporaryDirectory, copy_tree};
+use crate::support::{Builder, Client, Connection, Request, Response, Server, TemporaryDirectory, copy_tree};
 
 /// Requests beside the one that is sent alone.
 const MANY: u32 = 100;
-const WORKERS: u32 = 4;
+const WORKERS: u32 = 20;
 
 /// Each server has a copy of the scripts of its own. Servers are declared first, so they stop first.
 pub(crate) struct Site {
@@ -55,19 +55,33 @@ impl Site {
     /// Sends a request to each server, and then a hundred, several at a time, each with a number of its own: on
     /// connections that are kept, and each on a new one.
     pub(crate) fn many(&self, make: impl Fn(u32) -> Request + Sync, expect: impl Fn(u32, &Response) + Sync) {
-        for server in &self.servers {
-            expect(0, &server.client().send(&make(0)));
+        self.many_on(Server::client, |client: &mut Client, _, n| expect(n, &client.send(&make(n))));
+    }
+
+    /// The same on bare connections, for what no client does; `ask` also gets the document root.
+    pub(crate) fn many_raw(&self, ask: impl Fn(&mut Connection, &Path, u32) + Sync) {
+        self.many_on(Server::connect, ask);
+    }
+
+    /// The same with connections that `ask` opens itself, since nothing is left of them.
+    pub(crate) fn many_that_leave(&self, ask: impl Fn(&Server, &Path, u32) + Sync) {
+        self.many_on(|server| server, |server, root, n| ask(server, root, n));
+    }
+
+    fn many_on<'a, C>(&'a self, connect: impl Fn(&'a Server) -> C + Sync, ask: impl Fn(&mut C, &Path, u32) + Sync) {
+        for (server, root) in self.each() {
+            ask(&mut connect(server), root, 0);
             thread::scope(|scope| {
                 for worker in 0..WORKERS {
-                    let (make, expect) = (&make, &expect);
+                    let (connect, ask) = (&connect, &ask);
                     scope.spawn(move || {
-                        let mut kept = server.client();
-                        let numbers = (1..=MANY).filter(|n| n % WORKERS == worker);
-                        for n in numbers {
-                            let mut new = server.client();
-                            let client: &mut Client =
-                                if (n / WORKERS).is_multiple_of(2) { &mut kept } else { &mut new };
-                            expect(n, &client.send(&make(n)));
+                        let mut kept = connect(server);
+                        for n in (1..=MANY).filter(|n| n % WORKERS == worker) {
+                            if (n / WORKERS).is_multiple_of(2) {
+                                ask(&mut kept, root, n);
+                            } else {
+                                ask(&mut connect(server), root, n);
+                            }
                         }
                     });
                 }

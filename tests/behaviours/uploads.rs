@@ -52,20 +52,20 @@ fn uploads_are_there_and_then_gone_however_the_request_ends() {
 #[test]
 fn uploads_of_a_client_that_leaves_are_removed() {
     let site = Site::start();
-    for (server, root) in site.each() {
-        for i in 0..5 {
-            let mut client = server.connect();
-            client.write(upload("wait", i).encode("a", None)).expect("sent");
-            client.read_until("xxx").expect("some output");
-            let paths = fs::read_to_string(root.join(format!("paths-{i}"))).expect("a file");
-            assert_eq!(paths.lines().count(), 4);
-            drop(client);
-            let deadline = Instant::now() + Duration::from_secs(30);
-            while paths.lines().any(|path| Path::new(path).exists()) {
-                assert!(Instant::now() < deadline, "the files are left");
-                std::thread::sleep(Duration::from_millis(2));
-            }
+    site.many_that_leave(|server, root, i| {
+        let mut client = server.connect();
+        client.write(upload("wait", i).encode("a", None)).expect("sent");
+        client.read_until("xxx").expect("some output");
+        let paths = fs::read_to_string(root.join(format!("paths-{i}"))).expect("a file");
+        assert_eq!(paths.lines().count(), 4);
+        drop(client);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while paths.lines().any(|path| Path::new(path).exists()) {
+            assert!(Instant::now() < deadline, "the files are left");
+            std::thread::sleep(Duration::from_millis(2));
         }
+    });
+    for (server, root) in site.each() {
         // One that leaves in the middle of its upload never reaches PHP.
         let whole = upload("", 9).encode("a", None);
         let mut client = server.connect();

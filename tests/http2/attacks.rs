@@ -53,6 +53,25 @@ fn noise_at_a_modest_rate_passes() {
 }
 
 #[test]
+fn windows_that_a_long_download_needs_are_no_noise() {
+    const MEGABYTE: u32 = 1 << 20;
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[(4, MEGABYTE)]);
+    say(&mut connection, &mut received, &[window_update(0, MEGABYTE), get(1, "/wait.php")].concat());
+    let mut responder = connection.with_waiting(|waiting| waiting.remove(0));
+    responder.send_head(Response::new(Status::OK));
+    for _ in 0..200 {
+        responder.write(&[b'x'; 64 * 1024]).unwrap();
+        connection.with_waiting(|_| ());
+        // Some clients tell of each piece that they have read, of the stream and of the connection.
+        let updates = [window_update(0, 4096), window_update(1, 4096)].concat().repeat(16);
+        say(&mut connection, &mut received, &updates);
+        assert_eq!(received.goaways, []);
+    }
+    assert_eq!(received.answers[&1].content.len(), 200 * 64 * 1024);
+}
+
+#[test]
 fn empty_data_ends_the_connection() {
     let site = Site::default();
     let frames = |time| match time {
@@ -202,6 +221,42 @@ fn who_takes_nothing_of_a_response_loses_it() {
 }
 
 #[test]
+fn all_that_peers_leave_lying_is_bounded() {
+    let mut site = Site::default();
+    site.options.stalled_bytes_max = 1_000_000;
+    let ask_for_many = || {
+        let (mut connection, mut received) = greet(&site, &[(4, 0)]);
+        (1..20).step_by(2).for_each(|stream| say(&mut connection, &mut received, &get(stream, "/large.php")));
+        (connection, received)
+    };
+    let resets = |received: &Received| received.answers.values().filter(|answer| answer.reset.is_some()).count();
+    let second = Duration::from_secs(1);
+    // As much as may lie there lies there for as long as ever.
+    let (mut connection, mut received) = greet(&site, &[(4, 0)]);
+    (1..10).step_by(2).for_each(|stream| say(&mut connection, &mut received, &get(stream, "/large.php")));
+    connection.pass(second);
+    connection.pass(second);
+    let held = site.options.stalled.bytes();
+    assert!((900_000..=1_000_000).contains(&held), "{held}");
+    let (mut greedy, mut of_greedy) = ask_for_many();
+    greedy.pass(second);
+    of_greedy.feed(&greedy.take_output());
+    assert_eq!((resets(&of_greedy), greedy.load()), (10, (0, 0)));
+    // The others' turn comes with their next look.
+    say(&mut connection, &mut received, &[window_update(1, 10_000), get(11, "/a.txt"), window_update(11, 10)].concat());
+    assert_eq!((received.answers[&11].text(), received.answers[&11].reset), ("0123456789", None));
+    assert_eq!(resets(&received), 0, "there is room again");
+    greedy.pass(second);
+    connection.pass(second);
+    received.feed(&connection.take_output());
+    assert_eq!(resets(&received), 0);
+    let held = site.options.stalled.bytes();
+    assert!(held <= 1_000_000, "{held}");
+    drop((greedy, connection));
+    assert_eq!(site.options.stalled.bytes(), 0);
+}
+
+#[test]
 fn who_takes_a_response_by_the_byte_loses_it() {
     let site = Site::default();
     let (mut connection, mut received) = greet(&site, &[(4, 0)]);
@@ -244,6 +299,8 @@ fn who_reads_nothing_is_not_answered_without_end() {
         stream += 2;
     }
     assert!(stream < 200);
-    connection.pass(site.options.write_pace.timeout);
+    // What it took before earns a little.
+    connection.pass(site.options.write_pace.timeout * 2);
+    connection.pass(site.options.write_pace.timeout * 2);
     assert_eq!(connection.disposition(), Disposition::Cut);
 }

@@ -24,6 +24,7 @@ pub(crate) const NO_ERROR: u32 = 0;
 pub(crate) const PROTOCOL_ERROR: u32 = 1;
 pub(crate) const INTERNAL_ERROR: u32 = 2;
 pub(crate) const SETTINGS_TIMEOUT: u32 = 4;
+pub(crate) const STREAM_CLOSED: u32 = 5;
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const CANCEL: u32 = 8;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
@@ -172,8 +173,10 @@ impl Received {
             }
             RST_STREAM => {
                 let answer = answer.or_default();
-                assert_eq!(answer.reset, None);
-                answer.reset = Some(number(payload));
+                let code = number(payload);
+                // What a client sends on a stream that has been reset for long is an error of its own.
+                assert!(answer.reset.is_none() || code == STREAM_CLOSED, "{code} after {answer:?}");
+                answer.reset.get_or_insert(code);
             }
             SETTINGS | PING if flags & ACK != 0 => self.acks.push(payload.to_vec()),
             SETTINGS => {

@@ -64,11 +64,14 @@ pub(crate) struct Ask {
     pub(crate) query: String,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) content: Bytes,
+    /// The number of the pool that it is for.
+    pub(crate) pool: usize,
 }
 
 impl Ask {
     pub(crate) fn get(script: &'static str, query: impl Into<String>) -> Self {
-        Self { method: Method::Get, script, query: query.into(), fields: Vec::new(), content: Bytes::new() }
+        let (query, fields, content) = (query.into(), Vec::new(), Bytes::new());
+        Self { method: Method::Get, script, query, fields, content, pool: 0 }
     }
 
     pub(crate) fn post(
@@ -114,7 +117,7 @@ impl Ask {
                 secure: false,
             },
             content: Content::Memory(self.content),
-            pool: 0,
+            pool: self.pool,
             received_at: UNIX_EPOCH.elapsed().unwrap(),
         }
     }
@@ -146,6 +149,7 @@ impl Exchange {
         let tag = Tag { connection: Key::from_bits(0), stream: 0 };
         let (handle, responder) = exchange::new(ask.job(), tag, Arc::clone(&bell), None);
         assert!(dispatch.submit(responder).is_ok(), "the queue is full");
+        dispatch.hand_over();
         Self { handle: Some(handle), bell, rings, released: false }
     }
 

@@ -74,6 +74,22 @@ switch ($_GET['how']) {
     case 'mysql':
         new mysqli('127.0.0.1', 'nobody', '', '', (int) $_GET['port']);
         break;
+    case 'mysql_query':
+        $mysql = new mysqli('127.0.0.1', 'nobody', '', '', (int) $_GET['mysql']);
+        $mysql->query('SELECT SLEEP(600)');
+        break;
+    case 'proc':
+        // Ends with its standard input.
+        $cat = proc_open(['cat'], [['pipe', 'r'], ['pipe', 'w']], $pipes);
+        stream_get_contents($pipes[1]);
+        break;
+    case 'session':
+        // Another one has its lock, which PHP waits for whatever comes, until that one's time is over.
+        session_save_path(dirname($_GET['file']));
+        session_id(basename($_GET['file']));
+        session_start();
+        sleep(600);
+        break;
     case 'destructor':
         $object = new Endless();
         unset($object);

@@ -97,6 +97,7 @@ impl Site {
             inbox: BytesMut::new(),
             out: SendQueue::default(),
             takes: None,
+            taken: 0,
             output: Vec::new(),
         }
     }
@@ -115,6 +116,8 @@ pub(crate) struct Connection<'a> {
     out: SendQueue,
     /// How many bytes more the peer takes, if not any number.
     pub(crate) takes: Option<u64>,
+    /// Bytes that it has taken since that was last told.
+    taken: u64,
     output: Vec<u8>,
 }
 
@@ -207,7 +210,7 @@ impl Connection<'_> {
                 self.http.ring(StreamId(rung.tag.stream), rung.released);
             }
             let is_blocked = self.takes == Some(0) && self.out.len() == before;
-            if !rang && is_blocked {
+            if (!rang && is_blocked) || self.http.disposition() == Disposition::Cut {
                 return;
             }
             let can_think = self.http.is_stalled() && self.out.len() < SEND_QUEUE_HIGH;
@@ -231,6 +234,9 @@ impl Connection<'_> {
             exchanges: &mut self.exchanges,
             access_log: self.access_log.as_mut(),
         };
+        if self.http.is_write_due(self.now) {
+            self.http.took(std::mem::take(&mut self.taken), &context);
+        }
         self.http.process(&mut self.inbox, &mut self.out, &mut context);
         while !self.out.is_empty() && self.takes != Some(0) {
             let mut slices = [std::io::IoSlice::new(&[]); 16];
@@ -241,6 +247,7 @@ impl Connection<'_> {
                 *takes -= bytes.len() as u64;
             }
             self.out.advance(bytes.len() as u64);
+            self.taken += bytes.len() as u64;
             self.output.extend(bytes);
         }
         self.http.settle(&self.inbox, &self.out, &mut context);

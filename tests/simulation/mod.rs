@@ -1,6 +1,14 @@
 //! The parts of a simulated world; `tests/simulation.rs` and the fuzz target `connection` run it.
 
 mod client;
+#[allow(dead_code, reason = "the tests of HTTP/2 use the rest")]
+#[path = "../http2/frames.rs"]
+mod frames;
+#[allow(dead_code, reason = "the tests of HTTP/2 use the rest")]
+#[path = "../http2/hpack.rs"]
+mod hpack;
+mod http2_client;
+mod peer;
 mod php;
 mod plan;
 mod random;

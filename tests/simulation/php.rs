@@ -116,7 +116,7 @@ pub(crate) fn pattern(id: u64, offset: u64, len: usize) -> &'static [u8] {
 impl SimPhp {
     pub(crate) fn new(random: &mut Random, spills: bool) -> Self {
         let queue = SimQueue { waiting: Mutex::default(), max: random.pick(&[1, 2, 8]) };
-        let workers = 1 + random.below(3);
+        let workers = random.pick(&[1, 2, 3, 12]);
         Self {
             queue: Arc::new(queue),
             workers: (0..workers).map(|_| None).collect(),

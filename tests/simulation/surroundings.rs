@@ -3,17 +3,19 @@
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ephpm::base::limits::{LINGER_TIMEOUT, READ_BUDGET};
+use ephpm::base::chunk::FileRange;
+use ephpm::base::limits::LINGER_TIMEOUT;
 use ephpm::base::slab::Key;
 use ephpm::exchange::Spill;
 use ephpm::http::message::Peer;
-use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
+use ephpm::net::scratch::Scratch;
 use ephpm::net::spool::OutputFiles;
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
@@ -36,7 +38,7 @@ pub(crate) struct Surroundings {
     pub(crate) options: Options,
     pub(crate) exchanges: Exchanges,
     pub(crate) spool: SimSpool,
-    pub(crate) scratch: Vec<u8>,
+    pub(crate) scratch: Scratch,
     /// Lines of the access log.
     pub(crate) logged: usize,
     access_log: AccessLog,
@@ -53,7 +55,7 @@ impl Surroundings {
             options,
             exchanges,
             spool: SimSpool::default(),
-            scratch: vec![0; READ_BUDGET],
+            scratch: Scratch::default(),
             logged: 0,
             access_log: AccessLog::new(Format::Json),
             router: Router::new(router::Options::new(&b"/site"[..])),
@@ -86,13 +88,13 @@ impl Surroundings {
 }
 
 /// A fresh connection over `socket`, from and to anywhere.
-pub(crate) fn connect<S: Socket>(socket: S, key: Key, options: Http1Options) -> Connection<S> {
+pub(crate) fn connect<S: Socket>(socket: S, key: Key, protocol: Protocol) -> Connection<S> {
     let peer = Peer {
         remote: SocketAddr::from((Ipv4Addr::LOCALHOST, 4711)),
         local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
         secure: false,
     };
-    Connection::new(socket, Http::new(Protocol::http1(options), key, peer))
+    Connection::new(socket, Http::new(protocol, key, peer))
 }
 
 /// A document root with one script and two files.
@@ -131,6 +133,12 @@ impl Files for SimFiles {
             b"/large.bin" => Ok(OpenFile::new(path, Stored::File(Arc::clone(&self.large)), LARGE, (1, 1), None)),
             _ => Err(OpenError::NotFound),
         }
+    }
+
+    fn read(&mut self, range: &FileRange) -> io::Result<Bytes> {
+        let mut bytes = vec![0; usize::try_from(range.len).unwrap()];
+        range.file.read_exact_at(&mut bytes, range.offset)?;
+        Ok(bytes.into())
     }
 }
 

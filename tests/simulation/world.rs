@@ -10,17 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ephpm::base::limits::{self, HEAD_BYTES_MAX, OUTPUT_BLOCK_BYTES, READ_BUDGET, SEND_QUEUE_HIGH};
+use ephpm::base::limits::{self, HEAD_BYTES_MAX, READ_BUDGET, RESPONSE_BUFFER_HIGH, SEND_QUEUE_HIGH};
 use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News};
 use ephpm::http1::Http1Options;
 use ephpm::net::connection::{Connection, Turn};
 use ephpm::net::schedule::Schedule;
+use ephpm::net::scratch::Scratch;
+use ephpm::protocol::Protocol;
 use ephpm::service::content::CollectorOptions;
 use ephpm::service::context::{Exchanges, Options};
 use ephpm::service::http::Patience;
 
 use super::client::Client;
+use super::http2_client::Http2Client;
+use super::peer::Peer;
 use super::php::SimPhp;
 use super::plan::{CONTENT_MAX, Plan};
 use super::random::Random;
@@ -36,7 +40,7 @@ pub(crate) struct World {
     random: Rc<RefCell<Random>>,
     around: Surroundings,
     php: SimPhp,
-    clients: Vec<Client>,
+    clients: Vec<Peer>,
     slots: Schedule<Slot>,
     bell: Arc<Bell>,
     /// The bell has woken the loop.
@@ -69,9 +73,13 @@ impl World {
         let random = Rc::clone(&world.random);
         let mut random = random.borrow_mut();
         for _ in 0..random.pick(&[1, 1, 2, 4]) {
-            let plan = Plan::new(&mut random, &mut ids);
             let starts_at = world.around.start + Duration::from_millis(random.pick(&[0, 0, 500, 30_000]));
-            world.clients.push(Client::new(plan, starts_at, &mut random));
+            world.clients.push(if random.one_in(3) {
+                Peer::Http2(Box::new(Http2Client::new(&mut random, &mut ids, starts_at)))
+            } else {
+                let plan = Plan::new(&mut random, &mut ids);
+                Peer::Http1(Box::new(Client::new(plan, starts_at, &mut random)))
+            });
         }
         world
     }
@@ -82,7 +90,8 @@ impl World {
         let random = Rc::clone(&world.random);
         let mut random = random.borrow_mut();
         let plan = plan(&mut random);
-        world.clients.push(Client::new(plan, world.around.start, &mut random));
+        let client = Client::new(plan, world.around.start, &mut random);
+        world.clients.push(Peer::Http1(Box::new(client)));
         world.php.believes = false;
         world
     }
@@ -104,7 +113,7 @@ impl World {
         let options = Options { content, spill, ..Options::default() };
         let mut around = Surroundings::new(options, Exchanges::new(dispatch, Arc::clone(&bell)));
         around.spool.is_full = random.one_in(10);
-        around.scratch.truncate(random.pick(&[1_000, 4_096, READ_BUDGET]));
+        around.scratch = Scratch::new(random.pick(&[1_000, 4_096, READ_BUDGET]));
         Self {
             slots: Schedule::new(around.start),
             around,
@@ -170,22 +179,25 @@ impl World {
     fn loop_may_run(&self) -> bool {
         !self.parked
             || self.woken.load(Ordering::SeqCst)
-            || self.clients.iter().any(|client| client.wire.as_ref().is_some_and(|wire| wire.borrow().has_edge()))
+            || self.clients.iter().any(|client| client.wire().is_some_and(|wire| wire.borrow().has_edge()))
             || self.slots.next_timeout().is_some_and(|next| next <= self.around.now)
     }
 
     fn step_client(&mut self, index: usize) {
-        if self.clients[index].wire.is_some() {
+        if self.clients[index].wire().is_some() {
             return self.clients[index].step(&mut self.random.borrow_mut(), self.around.now);
         }
         if self.drained {
-            self.clients[index].is_over = true;
-            return;
+            return self.clients[index].stay_away();
         }
         let wire = Rc::new(RefCell::new(Wire::new(Rc::clone(&self.random), self.around.now)));
-        self.clients[index].wire = Some(Rc::clone(&wire));
+        self.clients[index].connect(Rc::clone(&wire));
+        let protocol = match &self.clients[index] {
+            Peer::Http1(_) => Protocol::http1(Http1Options::default()),
+            Peer::Http2(_) => Protocol::either(Http1Options::default(), Arc::default()),
+        };
         let key = self.slots.insert_with(|key| {
-            let connection = connect(SimSocket(Rc::clone(&wire)), key, Http1Options::default());
+            let connection = connect(SimSocket(Rc::clone(&wire)), key, protocol);
             Slot { connection, wire }
         });
         self.slots.schedule(key);
@@ -256,7 +268,7 @@ impl World {
         // A busy machine comes too late.
         let late = if self.random.borrow_mut().one_in(8) { Duration::from_millis(70) } else { Duration::ZERO };
         self.around.now = self.around.now.max(next) + late;
-        for wire in self.clients.iter().filter_map(|client| client.wire.as_ref()) {
+        for wire in self.clients.iter().filter_map(Peer::wire) {
             wire.borrow_mut().now = self.around.now;
         }
         true
@@ -289,9 +301,9 @@ impl World {
         for key in keys {
             let (inbox, out) = self.slots.get_mut(key).unwrap().connection.backlog();
             assert!(inbox <= HEAD_BYTES_MAX + READ_BUDGET, "{inbox} bytes are in the inbox");
-            // One piece beyond the mark, with its head: a block of output with what an encoder had held back, or a
-            // file, which takes no memory.
-            let most = SEND_QUEUE_HIGH + (OUTPUT_BLOCK_BYTES as u64 + ENCODER_HOLDS).max(LARGE) + 4_096;
+            // One piece beyond the mark, with its head: a block of output, or all the small ones that waited, with what
+            // an encoder had held back; or a file, which takes no memory.
+            let most = SEND_QUEUE_HIGH + (RESPONSE_BUFFER_HIGH as u64 + ENCODER_HOLDS).max(LARGE) + 4_096;
             assert!(out <= most, "{out} bytes are to be sent");
         }
     }
@@ -308,7 +320,7 @@ impl World {
         let logged = self.around.logged;
         assert!(logged >= self.php.records.len(), "only {logged} requests were logged");
         for client in &self.clients {
-            assert!(client.is_over || client.wire.as_ref().is_some_and(|wire| wire.borrow().dropped.is_some()));
+            assert!(client.is_over() || client.wire().is_some_and(|wire| wire.borrow().dropped.is_some()));
             client.verify(&self.php, self.around.spool.has_failed, self.drained);
         }
         let longest = limits::KEEP_ALIVE_TIMEOUT * 60 * 12;

@@ -89,7 +89,8 @@ pub(crate) fn events(n: u64, random: &mut Random) -> Ask {
 
 pub(crate) fn sleep(n: u64, random: &mut Random) -> Ask {
     let milliseconds = random.below(100);
-    Ask::new(Request::get(&format!("/sleep.php?n={n}&ms={milliseconds}")), 200, format!("slept {n};"))
+    let directory = random.pick(&["", "/pooled"]);
+    Ask::new(Request::get(&format!("{directory}/sleep.php?n={n}&ms={milliseconds}")), 200, format!("slept {n};"))
 }
 
 /// What ends a script before its end.

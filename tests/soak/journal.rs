@@ -14,15 +14,19 @@ const EXPECTED: &[&[&str]] = &[
     &["INFO  ePHPm "],
     &["INFO  serving "],
     &["INFO  listening on "],
+    &["INFO  answering monitors on "],
+    &["INFO  process ", " serves"],
     &["INFO  stopping: "],
     &["INFO  stopped"],
     // What the operator does.
     &["INFO  the configuration has been read again"],
+    &["ERROR process ", " died of SIGSEGV", " while serving GET /crash.php ", "; another takes its place"],
+    &["INFO  PHP's threads start anew, one after another, and OPcache is emptied"],
     &["INFO  OPcache restarted (", "requests were held for "],
     &["WARN  OPcache waits to restart (", "go on without the cache"],
     // A restart that waited so long ends what is in its way, which are the scripts that are stuck.
     &["WARN  php-", "OPcache has waited for its script for opcache.force_restart_timeout; ending it"],
-    &["ERROR php: PHP Fatal error:  Maximum execution time of 30 seconds exceeded", "stuck.php"],
+    &["ERROR php: PHP Fatal error:  Ended for OPcache, which has waited to restart", "stuck.php"],
     // What scripts do.
     &["ERROR php: PHP Fatal error:  Uncaught RuntimeException: soak ", "ending.php:"],
     &["ERROR php: PHP Fatal error:  Uncaught Error: Call to undefined function undefined_function()"],

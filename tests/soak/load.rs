@@ -13,6 +13,7 @@ use crate::operator::Operator;
 use crate::plan::{self, Kind};
 use crate::random::Random;
 use crate::rude;
+use crate::streams;
 use crate::support::Server;
 
 /// How many clients there are at once, fewer than may wait in the queue.
@@ -63,6 +64,14 @@ impl<'a> Load<'a> {
         self.next.load(Ordering::Relaxed) - begin
     }
 
+    pub(crate) fn server(&self) -> &'a Server {
+        self.server
+    }
+
+    pub(crate) fn operator(&self) -> &'a Operator<'a> {
+        self.operator
+    }
+
     pub(crate) fn told(&self) -> std::sync::MutexGuard<'_, Told> {
         self.told.lock().expect("nobody panics with it")
     }
@@ -108,6 +117,7 @@ impl<'a> Load<'a> {
             Kind::Stuck(how) => asks::stuck(n, how),
             Kind::Session => return client.session(n, random),
             Kind::Pipeline => return client.pipeline(n, random),
+            Kind::Streams => return streams::visit(address, n, random),
             Kind::LeavesSending => return rude::leave_while_sending(address, n, random),
             Kind::LeavesWaiting => return rude::leave_while_waiting(address, n, random),
             Kind::LeavesTaking => return rude::leave_while_taking(address, n, random),
@@ -118,6 +128,10 @@ impl<'a> Load<'a> {
             }
             Kind::Rotate => {
                 self.operator.rotate();
+                return Ok(());
+            }
+            Kind::Restart => {
+                self.operator.restart_php();
                 return Ok(());
             }
         };
@@ -139,5 +153,7 @@ fn is_answered(kind: Kind) -> bool {
             | Kind::StopsInHead
             | Kind::Reload
             | Kind::Rotate
+            | Kind::Restart
+            | Kind::Streams
     )
 }

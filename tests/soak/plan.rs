@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Hints,
     File,
     Pipeline,
+    /// Of HTTP/2.
+    Streams,
     LeavesSending,
     LeavesWaiting,
     LeavesTaking,
@@ -32,6 +34,8 @@ pub(crate) enum Kind {
     Stuck(&'static str),
     Reload,
     Rotate,
+    /// Of PHP's threads, for a deployment.
+    Restart,
 }
 
 /// What there is always some of, with its weight.
@@ -52,6 +56,7 @@ const COMMON: &[(Kind, usize)] = &[
     (Kind::Hints, 3),
     (Kind::File, 8),
     (Kind::Pipeline, 4),
+    (Kind::Streams, 5),
     (Kind::LeavesSending, 4),
     (Kind::LeavesWaiting, 5),
     (Kind::LeavesTaking, 4),
@@ -69,6 +74,7 @@ const RARE: &[(u64, Kind)] = &[
     (90, Kind::Stuck("sleep")),
     (120, Kind::Rotate),
     (150, Kind::Reset),
+    (180, Kind::Restart),
     (200, Kind::StopsInHead),
     (210, Kind::Invalidate),
     (240, Kind::Stuck("loop")),
@@ -84,6 +90,7 @@ const RARE: &[(u64, Kind)] = &[
     (750, Kind::Reload),
     (800, Kind::Reset),
     (850, Kind::Invalidate),
+    (870, Kind::Restart),
     (900, Kind::TimeLimit),
     (950, Kind::Reset),
     (1000, Kind::StopsInHead),

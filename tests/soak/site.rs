@@ -7,7 +7,11 @@ use crate::support::{Builder, Server, TemporaryDirectory, copy_tree};
 
 /// PHP threads; scripts that hold one for long are fewer.
 pub(crate) const WORKERS: u32 = 8;
+/// Besides those, for what lies below `/pooled/`.
+pub(crate) const POOLED: u32 = 2;
 pub(crate) const EVENT_LOOPS: usize = 2;
+/// Where monitors ask.
+pub(crate) const MONITORS: &str = "internal.sock";
 /// A file of some size, below the document root.
 pub(crate) const FILE: &str = "public/lines.txt";
 /// How many lines the file has.
@@ -39,6 +43,8 @@ impl Site {
         let text = |name: &str| self.path(name).to_str().expect("UTF-8").to_owned();
         Server::builder(self.path("public"))
             .workers(WORKERS)
+            .server("processes = 1")
+            .server(&format!("pools = [[\"pooled\", \"/pooled/\", {POOLED}]]"))
             .server(&format!("event_loops = {EVENT_LOOPS}"))
             .server(&format!("temp_dir = \"{}\"", text("temporary")))
             .server("head_timeout = \"5s\"")
@@ -52,7 +58,8 @@ impl Site {
             .ini("display_errors", "0")
             .sections(&format!(
                 "[headers]\nset = [[\"/*\", \"X-Generation\", \"{generation}\"]]\n\
-                 [access_log]\nformat = \"combined\"\npath = \"{}\"\n",
+                 [internal]\nlisten = \"unix:{}\"\n[access_log]\nformat = \"combined\"\npath = \"{}\"\n",
+                text(MONITORS),
                 text("logs/access.log")
             ))
     }

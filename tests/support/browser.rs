@@ -20,8 +20,7 @@ pub(crate) use record::{Exchange, Record};
 use super::Json;
 use super::json::quote;
 
-/// For a page, or something on it, to become what a test waits for; a post that WordPress publishes when its time has come
-/// may take longest.
+/// For a page, or something on it, to become what a test waits for.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Between two looks at a page.
@@ -70,7 +69,7 @@ impl Browser {
         let wish = format!(
             "{{\"capabilities\":{{\"alwaysMatch\":{{\"browserName\":\"chrome\",\"unhandledPromptBehavior\":\"accept\",\
              \"timeouts\":{{\"script\":30000,\"pageLoad\":50000,\"implicit\":0}},\
-             \"goog:chromeOptions\":{{\"args\":[{arguments}]}},\
+             \"goog:chromeOptions\":{{\"args\":[{arguments}],\"perfLoggingPrefs\":{{\"enablePage\":false}}}},\
              \"goog:loggingPrefs\":{{\"browser\":\"ALL\",\"performance\":\"ALL\"}}}}}}}}"
         );
         let reply = driver.command("POST", "/session", &wish).unwrap_or_else(|error| panic!("no browser: {error}"));

@@ -56,7 +56,8 @@ impl Site {
             "[...document.querySelectorAll('#health-check-accordion-block-wp-server tr')].map(row => row.textContent)";
         let server = owner.script(&format!("return {server}"), &[]);
         let lines: Vec<_> = server.items().iter().filter_map(|line| line.as_str()).collect();
-        assert!(lines.iter().any(|line| line.contains("Web server") && line.contains("ePHPm/")), "{lines:?}");
+        let software = concat!("ePHPm/", env!("CARGO_PKG_VERSION"), " (nginx-compatible)");
+        assert!(lines.iter().any(|line| line.contains("Web server") && line.contains(software)), "{lines:?}");
         assert!(lines.iter().any(|line| line.contains("PHP SAPI")), "{lines:?}");
         owner.screenshot("20-site-health-info");
     }

@@ -1,7 +1,8 @@
 //! What an owner writes: categories, pictures, posts of several kinds.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::process::Command;
 
+use crate::support::wordpress::checkout;
 use crate::support::{Json, json, png};
 use crate::{POST_PATH_END, POST_TITLE, SECRET_TITLE, Site};
 
@@ -63,8 +64,11 @@ impl Site {
         owner.click("//*[@data-type='core/image']//button[contains(., 'Media Library')]");
         owner.leave_frames();
         owner.click(".media-modal #menu-item-browse");
-        owner.click(".media-modal .attachment .thumbnail");
-        owner.click(".media-modal .media-button-select");
+        // A list that is still being filled could forget what is chosen.
+        owner.wait("!document.querySelector('.media-modal .spinner.is-active')");
+        owner.click(".media-modal .attachment:not(.selected) .thumbnail");
+        owner.wait("document.querySelector('.media-modal .attachment.selected')");
+        owner.click(".media-modal .media-button-select:not([disabled])");
         owner.enter_frame("iframe[name=editor-canvas]");
         owner.wait("document.querySelector('[data-type=\"core/image\"] img').naturalWidth > 0");
         owner.leave_frames();
@@ -101,18 +105,23 @@ impl Site {
     }
 
     pub(crate) fn schedule_a_post(&mut self) {
-        // WordPress publishes at once what is due in less than a minute; the rest is for a slow machine to get it there.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_millis();
-        let due = now + 75_000;
-        let due = format!("new Date({due}).toISOString().slice(0, 19)");
-        self.create_post(&format!("{{title: 'Morgen', content: 'Von selbst.', status: 'future', date_gmt: {due}}}"));
+        let tomorrow = "new Date(Date.now() + 86400000).toISOString().slice(0, 19)";
+        self.create_post(&format!(
+            "{{title: 'Morgen', content: 'Von selbst.', status: 'future', date_gmt: {tomorrow}}}"
+        ));
         assert_eq!(self.status_of_tomorrow(), Json::String("future".to_owned()));
     }
 
     pub(crate) fn await_the_scheduled_post(&mut self) {
+        self.visitor.open("/");
+        let shown = self.visitor.script("return document.body.innerText.includes('Morgen')", &[]);
+        assert_eq!(shown, Json::Bool(false));
+        let script = checkout("tests/wordpress_browser/a-day-later.php");
+        let command = Command::new(env!("CARGO_BIN_EXE_ephpm")).arg("php").args([&script, &self.root]).output();
+        let output = command.expect("the program that is under test");
+        assert!(output.status.success() && output.stdout == b"Morgen\n", "{output:?}");
         // Visits are WordPress's clock: one that comes when a task is due has WordPress call wp-cron.php, on this very
         // server, while it answers.
-        self.visitor.open("/");
         self.visitor.wait(
             "fetch('/?' + Math.random(), {cache: 'no-store'}).then(response => response.text())
                .then(text => text.includes('Morgen'))",

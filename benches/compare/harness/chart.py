@@ -1,9 +1,9 @@
-"""The comparison as a picture: CPU time per request of each server as a share of what one of them takes."""
+"""The comparison as a picture: CPU time per request of each server as a share of what the second of them takes."""
 
-from statistics import median
 from xml.sax.saxutils import escape
 
-BASE = "nginx-fpm"
+from .figures import good_rounds, middle
+
 COLOURS = ["#2f6fde", "#8a94a6", "#c98a3d", "#5f9e6e", "#9a6fb0"]
 WIDTH, LEFT, BAR, GAP, TOP = 760, 150, 16, 14, 60
 SHARE_MAX = 1.6
@@ -11,16 +11,17 @@ SHARE_MAX = 1.6
 
 def draw(rounds, facts):
     """The text of an SVG file: a group of bars for each scenario that the base took part in."""
-    scenarios = {name: shares(found) for name, found in rounds.items()}
-    scenarios = {name: found for name, found in scenarios.items() if found}
     servers = list(facts)
+    base = servers[min(1, len(servers) - 1)]
+    scenarios = {name: shares(found, base) for name, found in rounds.items()}
+    scenarios = {name: found for name, found in scenarios.items() if found}
     group = BAR * len(servers) + GAP
     height = TOP + group * len(scenarios) + 30
     per_share = (WIDTH - LEFT - 60) / SHARE_MAX
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="12" y="20" font-size="15">CPU time per request, {escape(BASE)} = 100 % (shorter is better)</text>',
+        f'<text x="12" y="20" font-size="15">CPU time per request, {escape(base)} = 100 % (shorter is better; bars end at {SHARE_MAX:.0%})</text>',
     ]
     x = 12
     for server, colour in zip(servers, COLOURS):
@@ -44,11 +45,7 @@ def draw(rounds, facts):
     return "\n".join(lines) + "\n"
 
 
-def shares(found):
+def shares(found, base):
     """Of each server: the median of its rounds' CPU time, as a share of the base's."""
-    middles = {}
-    for server, rounds in found.items():
-        good = [one["cpu_us"] for one in rounds if "problem" not in one]
-        if good:
-            middles[server] = median(good)
-    return {server: middle / middles[BASE] for server, middle in middles.items()} if BASE in middles else {}
+    middles = {server: middle(good, "cpu_us") for server, rounds in found.items() if (good := good_rounds(rounds))}
+    return {server: own / middles[base] for server, own in middles.items()} if base in middles else {}

@@ -5,17 +5,25 @@ import time
 from statistics import median
 
 from . import chart, load, options, report, scenario, server
+from .figures import good_rounds, middle, ratios
 
 SERVERS = ["ephpm", "nginx-fpm", "apache-mod-php"]
 # Connections beside the load's: our own checks, and one that is still closing.
 SPARE_CONNECTIONS = 4
+# Of the machine's CPU time, in the middle round: with more the figures tell nothing.
+OTHERS_SHARE_MAX = 0.05
 
 
-def add_options(command):
-    options.add_scenarios(command, default="*")
-    command.add_argument("--rounds", type=options.positive, default=8, help="best an even number (default: 8)")
+def add_options(command, scenarios="*", concurrency=16):
+    options.add_scenarios(command, default=scenarios)
+    add_rounds(command)
+    command.add_argument("--concurrency", type=options.positive, default=concurrency,
+                         help=f"of the load (default: {concurrency})")
+
+
+def add_rounds(command):
+    command.add_argument("--rounds", type=options.positive, default=6, help="best an even number (default: 6)")
     command.add_argument("--seconds", type=options.positive, default=1, help="that a round lasts (default: 1)")
-    command.add_argument("--concurrency", type=options.positive, default=16, help="of the load (default: 16)")
 
 
 def main(chosen):
@@ -48,21 +56,22 @@ def exit_status(results):
     return 1 if problems else 0
 
 
-def rounds(servers, of, chosen):
+def rounds(servers, of, chosen, generator=load.wrk):
     """The rounds of one scenario: A B C, C B A, … so that what changes slowly hits all alike."""
     found = {each.name: [] for each in servers}
     for each in servers:
+        each.refuse_too_many(chosen.concurrency)
         if of.problem(each)[0] is None:
-            load.wrk(each, of, chosen.concurrency, 1)
+            generator(each, of, chosen.concurrency, 1)
     for number in range(chosen.rounds):
         report.progress(f"{of.name}: round {number + 1} of {chosen.rounds}")
         for each in servers if number % 2 == 0 else reversed(servers):
-            found[each.name].append(load.measure(each, of, chosen))
+            found[each.name].append(load.measure(each, of, chosen, generator))
     report.progress("")
     return found
 
 
-HEAD = (f"{'scenario':<15}{'server':<16}{'CPU µs/request':>14}{'ratio':>8}  {'(of rounds)':<13}"
+HEAD = (f"{'scenario':<15}{'server':<20}{'CPU µs/request':>14}{'ratio':>8}  {'(of rounds)':<13}"
         f"{'requests/s':>11}{'p99 ms':>9}")
 
 
@@ -73,16 +82,10 @@ def print_scenario(name, found):
         good, compared = good_rounds(own), ratios(first, own)
         if good:
             ratio = f"{median(compared):>8.2f}  {f'{min(compared):.2f}–{max(compared):.2f}':<13}" if compared else " " * 23
-            print(f"{name:<15}{server_name:<16}{middle(good, 'cpu_us'):>14.1f}{ratio}"
+            print(f"{name:<15}{server_name:<20}{middle(good, 'cpu_us'):>14.1f}{ratio}"
                   f"{middle(good, 'requests_per_second'):>11,.0f}{middle(good, 'p99_us') / 1000:>9.2f}", flush=True)
             name = ""
         name = print_failures(name, "" if good else server_name, own)
-
-
-def ratios(first, own):
-    """Of each round that both have: the first server's CPU time to this one's. None of the first to itself."""
-    return [] if own is first else [a["cpu_us"] / b["cpu_us"] for a, b in zip(first, own, strict=True)
-                                    if "problem" not in a and "problem" not in b]
 
 
 def print_failures(name, server_name, own):
@@ -90,25 +93,24 @@ def print_failures(name, server_name, own):
     problems = [one["problem"] for one in own if "problem" in one]
     if not problems:
         return name
-    print(f"{name:<15}{server_name:<16}{len(problems)} of {len(own)} rounds failed: {problems[0]}", flush=True)
+    print(f"{name:<15}{server_name:<20}{len(problems)} of {len(own)} rounds failed: {problems[0]}", flush=True)
     return ""
 
 
-def good_rounds(rounds):
-    return [one for one in rounds if "problem" not in one]
-
-
-def middle(good, figure):
-    return median(one[figure] for one in good)
-
-
 def print_disturbance(results):
-    good = [one for of in results.values() for each in of.values() for one in each if "problem" not in one]
+    """What the ratios mean, and whether they do."""
+    print("\nratio: CPU time of the first server to this one's; below 1 the first is better.")
+    print_others(results)
+
+
+def print_others(results):
+    """How much of the machine others used in the good rounds."""
+    good = [one for of in results.values() for each in of.values() for one in good_rounds(each)]
     if not good:
         return
     others = [one["others_share"] for one in good]
     steal = max(one["steal_share"] for one in good)
-    print(f"\nratio: CPU time of the first server to this one's; below 1 the first is better.\nOthers used "
-          f"{median(others):.0%} of this machine meanwhile (at most {max(others):.0%}; stolen at most {steal:.0%}).")
-    if median(others) > 0.05:
+    print(f"Others used {median(others):.0%} of this machine meanwhile (at most {max(others):.0%}; stolen at most "
+          f"{steal:.0%}).")
+    if median(others) > OTHERS_SHARE_MAX:
         print("That is too much to trust these figures: repeat it on a quiet machine.")

@@ -13,12 +13,12 @@ from .error import BenchError
 
 SERVERS = ["ephpm"]
 SCENARIOS = ["static-1k", "php-hello"]
-FLOOR_REQUESTS = 100_000
+FLOOR_REQUESTS = 50_000
 ROOT = report.RESULTS.parents[1]
 
 
 def add_options(command):
-    command.add_argument("--rounds", type=options.positive, default=8, help="(default: 8)")
+    command.add_argument("--rounds", type=options.positive, default=6, help="(default: 6)")
     command.add_argument("--seconds", type=options.positive, default=1, help="that a round lasts (default: 1)")
     command.add_argument("--concurrency", type=options.positive, default=16, help="of the load (default: 16)")
 
@@ -34,7 +34,8 @@ def main(chosen):
                 rounds.append({"server": each.name, "floor": floor(php_alone)}
                               | {of.name: figure(each, of, chosen) for of in (static, hello)})
             print_rounds(each.name, [one for one in rounds if one["server"] == each.name])
-    report.save(chosen, {"rounds": rounds})
+        facts = {each.name: each.facts for each in servers}
+    report.save(chosen, {"servers": facts, "rounds": rounds})
     return 0
 
 
@@ -46,7 +47,7 @@ def print_rounds(name, rounds):
 
 
 def figure(of, what, chosen):
-    found = load.measure(of, what, chosen)
+    found = load.measure(of, what, chosen, load.wrk)
     if "problem" in found:
         raise BenchError(f"{what.name} of {of.name}: {found['problem']}")
     return found["cpu_us"]

@@ -34,6 +34,10 @@ def names(text):
     return [name for name in text.split(",") if name]
 
 
+def positives(text):
+    return [positive(number) for number in names(text)]
+
+
 def positive(text):
     number = int(text)
     if number < 1:

@@ -10,6 +10,8 @@ from pathlib import Path
 from .error import BenchError
 
 HERE = Path(__file__).resolve().parent.parent
+BOUNDARY = b"----a-boundary-that-no-line-has"
+"""scenarios.toml names it in the Content-Type of forms with files."""
 
 
 @dataclass
@@ -18,26 +20,31 @@ class Scenario:
     path: str
     sha256: str
     """Of the body, the same from every server."""
+    status: int = 200
     method: str = "GET"
     headers: dict = field(default_factory=dict)
     content: str = ""
     """A file of content/ to send."""
+    upload_bytes: int = 0
+    """If not 0, a form is sent with a file of so many bytes."""
     file_bytes: int = 0
     """If not 0, `path` is a file of so many bytes."""
 
     @property
-    def content_file(self):
-        return HERE / "content" / self.content if self.content else None
+    def sent(self):
+        """The request's content, or None."""
+        if self.upload_bytes:
+            return form_with_file(self.upload_bytes)
+        return (HERE / "content" / self.content).read_bytes() if self.content else None
 
     def problem(self, server):
         """Asks `server` once: what is wrong with its answer, or None; and the body's length."""
-        content = self.content_file.read_bytes() if self.content else None
         try:
-            status, body = server.get(self.method, self.path, self.headers, content)
+            status, body = server.get(self.method, self.path, self.headers, self.sent)
         except (OSError, http.client.HTTPException) as error:
             return f"no answer: {error!r}", 0
-        if status != 200:
-            return f"status {status}", 0
+        if status != self.status:
+            return f"status {status}, not {self.status}", 0
         digest = self.digest(body)
         if digest != self.sha256:
             return f"body of {len(body)} bytes has SHA-256 {digest}, not {self.sha256}", len(body)
@@ -61,3 +68,18 @@ def matching(scenarios, patterns):
         names = ", ".join(each.name for each in scenarios)
         raise BenchError(f"no scenario matches {','.join(patterns)}; there are: {names}")
     return chosen
+
+
+def numbered_lines(length):
+    """Content of `length` bytes in which every place differs from the others."""
+    lines = (b"%015d\n" % number for number in range(length // 16 + 1))
+    return b"".join(lines)[:length]
+
+
+def form_with_file(length):
+    """What a browser sends of a form with a field and a file of `length` bytes."""
+    return b"".join([
+        b"--", BOUNDARY, b'\r\nContent-Disposition: form-data; name="author"\r\n\r\nSomebody\r\n',
+        b"--", BOUNDARY, b'\r\nContent-Disposition: form-data; name="report"; filename="report.txt"\r\n',
+        b"Content-Type: text/plain\r\n\r\n", numbered_lines(length), b"\r\n--", BOUNDARY, b"--\r\n",
+    ])

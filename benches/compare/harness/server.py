@@ -17,6 +17,7 @@ from pathlib import Path
 
 from . import processes
 from .error import BenchError
+from .scenario import numbered_lines
 
 HERE = Path(__file__).resolve().parent.parent
 START_SECONDS_MAX = 20
@@ -83,8 +84,7 @@ def fill(place, scenarios):
     for scenario in scenarios:
         if scenario.file_bytes:
             file = document_root / scenario.path.lstrip("/")
-            lines = (b"%015d\n" % number for number in range(scenario.file_bytes // 16 + 1))
-            file.write_bytes(b"".join(lines)[:scenario.file_bytes])
+            file.write_bytes(numbered_lines(scenario.file_bytes))
     make_readable(document_root)
     return document_root
 
@@ -100,33 +100,47 @@ class Server:
     """One server, its commands in the foreground below us."""
 
     def __init__(self, name, place, values, beside=()):
-        file = HERE / "servers" / f"{name}.toml"
-        if not file.is_file():
-            known = ", ".join(sorted(path.stem for path in file.parent.glob("*.toml")))
-            raise BenchError(f"no server is named {name}; there are: {known}")
         self.name = name
         self.place = place
         self.beside = beside
-        self.port = free_port()
-        self.settings = tomllib.loads(file.read_text())
-        self.values = values | {"dir": place, "port": self.port}
+        self.port, h2_port = free_ports(2)
+        self.settings = settings(name)
+        self.values = values | {"dir": place, "port": self.port, "h2_port": h2_port}
         for key, pattern in self.settings.get("find", {}).items():
             self.values[key] = newest(pattern)
+        for key, text in self.settings.get("values", {}).items():
+            self.values[key] = self.fill_in(text)
+        self.h2_port = int(self.values["h2_port"])
+        """Where HTTP/2 is spoken in clear text, by whoever can."""
         self.started = []
         self.facts = {}
 
     def start(self):
-        """Writes the configuration, starts the commands and waits for PHP to answer."""
+        """Starts the server, waits for PHP to answer, and asks it what it is."""
+        self.configure()
+        self.launch()
+        self.wait_until_ready()
+        self.facts = {"version": self.version(), "php": self.php()}
+
+    def configure(self):
+        """Writes the configuration."""
         self.place.mkdir()
         for name, text in self.settings["files"].items():
             (self.place / name).write_text(self.fill_in(text))
+
+    def launch(self):
+        """Starts the commands, and waits for nothing."""
         with (self.place / "output.log").open("wb") as log:
             for command in self.commands("start"):
                 if not os.access(command[0], os.X_OK):
                     raise BenchError(f"{self.name}: {command[0]} is not there; benches/README.md says where from")
                 self.started.append(in_background(command, self.place, log))
-        self.wait_until_ready()
-        self.facts = {"version": self.version(), "php": self.php()}
+
+    def refuse_too_many(self, connections):
+        """Raises if the server is not made for so many connections of the load at once."""
+        most = int(self.fill_in(self.settings.get("connections_max", str(connections))))
+        if connections > most:
+            raise BenchError(f"{self.name} is for {most} connections at once, not {connections}: see --concurrency")
 
     def stop(self):
         """Ends what was started, by pid; what does not end by itself is killed."""
@@ -153,8 +167,8 @@ class Server:
         """All processes of the server just now."""
         return sorted(processes.tree(child.pid for child in self.started))
 
-    def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+    def url(self, path, port=None):
+        return f"http://127.0.0.1:{port or self.port}{path}"
 
     def get(self, method, path, headers=None, content=None):
         """One request on a connection of its own: (status, body). Raises OSError or HTTPException."""
@@ -172,11 +186,14 @@ class Server:
         while status != 200:
             with suppress(OSError, http.client.HTTPException):
                 status, _ = self.get("GET", "/facts.php")
-            dead = next((child for child in self.started if child.poll() is not None), None)
-            if dead or time.monotonic() > deadline:
-                what = f"{dead.args[4]} ended at once" if dead else f"not ready (last status: {status})"
-                raise BenchError(f"{self.name}: {what}\n{self.log_end()}")
+            self.refuse_dead(deadline, f"not ready (last status: {status})")
             time.sleep(0.02)
+
+    def refuse_dead(self, deadline, otherwise):
+        """Raises if a command has ended, or it is later than `deadline` by the monotonic clock."""
+        dead = next((child for child in self.started if child.poll() is not None), None)
+        if dead or time.monotonic() > deadline:
+            raise BenchError(f"{self.name}: {f'{dead.args[4]} ended at once' if dead else otherwise}\n{self.log_end()}")
 
     def log_end(self):
         text = "".join(log.read_text(errors="replace") for log in sorted(self.place.glob("*.log")))
@@ -203,6 +220,19 @@ class Server:
         return re.sub(r"@(\w+)@", lambda match: str(self.values[match[1]]), text)
 
 
+def settings(name):
+    """What the file of a server says; one that is like another says only in what it differs."""
+    file = HERE / "servers" / f"{name}.toml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in file.parent.glob("*.toml")))
+        raise BenchError(f"no server is named {name}; there are: {known}")
+    own = tomllib.loads(file.read_text())
+    if "like" not in own:
+        return own
+    other = settings(own["like"])
+    return other | own | {"values": other.get("values", {}) | own.get("values", {})}
+
+
 def in_background(command, place, log):
     """Starts a command that must not outlive us, even if we are killed; a Ctrl-C is for us alone to handle."""
     return subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", *command], cwd=place, env=ENVIRONMENT,
@@ -227,7 +257,11 @@ def newest(pattern):
     return found[-1] if found else pattern
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(number):
+    """So many ports of loopback that nobody listens on, all different."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    try:
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

@@ -5,15 +5,14 @@ files are to stay where they were; what the attackers get is their affair.
 """
 
 import re
-import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
-from . import memory, options, processes, report, scenario, server
+from . import idle, options, processes, report, scenario, server
 from .error import BenchError
+from .figures import percentile
 
 SERVERS = ["ephpm", "nginx-fpm"]
 # slowhttptest's options for each attack; -l, -c, -r and -u are added.
@@ -31,7 +30,6 @@ TARGETS = {
 }
 CLIENTS = 8
 IDLE_CONNECTIONS = 10_000
-CLOSE_SECONDS_MAX = 15
 
 
 def add_options(command):
@@ -42,11 +40,11 @@ def add_options(command):
 
 
 def main(chosen):
-    memory.raise_open_files(IDLE_CONNECTIONS + chosen.attackers + memory.SPARE_FILES)
+    idle.raise_open_files(IDLE_CONNECTIONS + chosen.attackers + idle.SPARE_FILES)
     normal, *targets = (scenario.load([name])[0] for name in (chosen.scenario, *TARGETS.values()))
     targets = dict(zip(TARGETS, targets, strict=True))
     results = {}
-    connections = IDLE_CONNECTIONS + chosen.attackers + memory.SPARE_FILES
+    connections = IDLE_CONNECTIONS + chosen.attackers + idle.SPARE_FILES
     with server.running(chosen, [normal, *targets.values()], connections) as servers:
         facts = {each.name: each.facts for each in servers}
         report.print_servers(facts)
@@ -64,10 +62,9 @@ def phases(of, normal, targets, chosen):
     for name, arguments in ATTACKS.items():
         with attack(of, targets[name], arguments, chosen):
             yield phase(of, name, normal, chosen)
-        wait_until_closed(of)
-    with idle_connections(of, targets["slow heads"]):
+        idle.wait_until_closed(of)
+    with idle.opened(of, targets["slow heads"], IDLE_CONNECTIONS):
         yield phase(of, "10,000 idle", normal, chosen)
-    wait_until_closed(of)
     yield phase(of, "nothing, again", normal, chosen)
 
 
@@ -82,7 +79,7 @@ def phase(of, name, normal, chosen):
         "p50_us": percentile(micros, 50),
         "p99_us": percentile(micros, 99),
         "pss": processes.memory_bytes(of.pids())["pss"],
-        "files": open_files(of),
+        "files": processes.open_files(of.pids()),
         "cpu_seconds": processes.cpu_seconds(of.pids()) - cpu,
     }
     print(f"{of.name:<12}{name:<18}{requests:>9}{failed:>7}{found['p50_us'] / 1e3:>8.2f}{found['p99_us'] / 1e3:>8.2f}"
@@ -109,10 +106,6 @@ def load(of, normal, chosen):
     return total, total - succeeded, micros
 
 
-def percentile(ordered, percent):
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] if ordered else 0
-
-
 @contextmanager
 def attack(of, target, arguments, chosen):
     """slowhttptest at work, once most of its connections are there."""
@@ -130,34 +123,3 @@ def attack(of, target, arguments, chosen):
     finally:
         running.kill()
         running.wait()
-
-
-@contextmanager
-def idle_connections(of, target):
-    """Ten thousand of them, each with one request behind it."""
-    clients = []
-    try:
-        for number in range(IDLE_CONNECTIONS):
-            address = f"127.0.0.{2 + number // memory.CONNECTIONS_PER_ADDRESS}"
-            clients.append(socket.create_connection(("127.0.0.1", of.port), 30, (address, 0)))
-            if not memory.ask(clients[-1], target):
-                raise BenchError(f"{of.name} does not answer on connection {number + 1}")
-        yield
-    finally:
-        for client in clients:
-            client.close()
-
-
-def wait_until_closed(of):
-    """Until the server has noticed that the others have gone."""
-    deadline = time.monotonic() + CLOSE_SECONDS_MAX
-    while time.monotonic() < deadline and open_files(of) > 200:
-        time.sleep(0.2)
-
-
-def open_files(of):
-    found = 0
-    for pid in of.pids():
-        with suppress(OSError):
-            found += len(list(Path("/proc", str(pid), "fd").iterdir()))
-    return found

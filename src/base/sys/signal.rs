@@ -30,12 +30,14 @@ pub enum Signal {
     Upgraded,
     /// It has ended before it was. Not a signal of the system.
     NotUpgraded,
+    /// SIGURG, which nobody minds who does not know it: something stands where several processes look.
+    Look,
     /// SIGCHLD, after [`watch_children`]: a child has ended.
     ChildEnded,
 }
 
 /// In the order in which [`wait`] gives them when there are several.
-const ALL: [Signal; 8] = [
+const ALL: [Signal; 9] = [
     Signal::NotUpgraded,
     Signal::Stop,
     Signal::StopNow,
@@ -44,15 +46,17 @@ const ALL: [Signal; 8] = [
     Signal::Reload,
     Signal::ReopenLogs,
     Signal::Upgrade,
+    Signal::Look,
 ];
 
-const HANDLED: [(libc::c_int, Signal); 6] = [
+const HANDLED: [(libc::c_int, Signal); 7] = [
     (libc::SIGTERM, Signal::Stop),
     (libc::SIGINT, Signal::Stop),
     (libc::SIGQUIT, Signal::Stop),
     (libc::SIGHUP, Signal::Reload),
     (libc::SIGUSR1, Signal::ReopenLogs),
     (libc::SIGUSR2, Signal::Upgrade),
+    (libc::SIGURG, Signal::Look),
 ];
 
 const OF_CHILDREN: (libc::c_int, Signal) = (libc::SIGCHLD, Signal::ChildEnded);

@@ -151,6 +151,22 @@ fn s21_a_script_ends_though_nobody_reads() {
     }
 }
 
+/// As after `fastcgi_finish_request()`.
+#[test]
+fn what_is_finished_behind_a_file_survives_the_script_s_end() {
+    let disk = Arc::<Disk>::default();
+    let mut p = pair_with(Method::Get, Some(spill(&disk, 64 << 20)));
+    let content = noise(1_000_001);
+    p.responder.send_head(head(&[]));
+    p.responder.write(&content).unwrap();
+    p.responder.finish();
+    assert_eq!(disk.created(), 1);
+    p.responder.write(b"unseen").unwrap();
+    p.responder.complete();
+    assert!(pull_all(&mut p.handle) == content, "it was not what was written");
+    assert_eq!(p.handle.buffered(), 0);
+}
+
 #[test]
 fn space_is_given_back_while_a_file_is_read() {
     let disk = Arc::<Disk>::default();

@@ -9,7 +9,9 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 struct Deaf {
     fired: AtomicUsize,
+    ended: AtomicUsize,
     expired: AtomicUsize,
+    cleared: AtomicUsize,
     trace_wanted: AtomicBool,
 }
 
@@ -20,6 +22,11 @@ impl Interrupt for Arc<Deaf> {
 
     fn is_pending(&self) -> bool {
         true
+    }
+
+    fn end(&self, why: Ending) {
+        assert_eq!(why, Ending::Opcache);
+        self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
     fn expire(&self, allowed: Duration) {
@@ -49,6 +56,7 @@ impl Interrupt for Arc<Deaf> {
 
     fn clear(&self) {
         self.trace_wanted.store(false, Ordering::Relaxed);
+        self.cleared.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -112,10 +120,10 @@ fn a_detached_thread_is_left_alone() {
     slot.attach(Arc::clone(&target));
     assert_eq!(slot.turn(start + SECOND).next, None, "its limit has gone as well");
     slot.begin(start, &TOLD, unasked);
-    slot.fire();
+    slot.interrupt(Ending::Opcache);
     slot.detach();
-    slot.fire();
-    assert_eq!(target.fired.load(Ordering::Relaxed), 1);
+    slot.interrupt(Ending::Opcache);
+    assert_eq!(target.ended.load(Ordering::Relaxed), 1);
 }
 
 #[test]
@@ -123,12 +131,16 @@ fn only_a_script_is_interrupted() {
     let (slot, target) = slot();
     let start = Instant::now();
     slot.enter(start, ThreadState::Waiting);
-    slot.fire();
+    slot.interrupt(Ending::Opcache);
     slot.begin(start, &TOLD, unasked);
-    slot.fire();
+    slot.interrupt(Ending::Opcache);
+    assert_eq!(target.cleared.load(Ordering::Relaxed), 0);
     assert!(slot.end(start, Memory::default()));
-    slot.fire();
-    assert_eq!(target.fired.load(Ordering::Relaxed), 1);
+    assert_eq!(target.cleared.load(Ordering::Relaxed), 1, "the next request is not told");
+    slot.interrupt(Ending::Opcache);
+    slot.begin(start, &TOLD, unasked);
+    assert!(slot.end(start, Memory::default()));
+    assert_eq!((target.ended.load(Ordering::Relaxed), target.cleared.load(Ordering::Relaxed)), (1, 1));
 }
 
 /// The watchdog sees every limit as over. Still it can only hit a request that has one.

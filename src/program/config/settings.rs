@@ -105,7 +105,7 @@ settings! {
         content_bytes_max: u64 = size(1, 1 << 40), "64M";
         /// Bytes of a request's content that are kept in memory; content that is longer goes to
         /// an unlinked file in `temp_dir`: 0 to 1 GiB. Default: 256 KiB.
-        content_memory_max: usize = size(0, 1 << 30), "256K";
+        content_memory_max: usize = size(0, 1 << 30), "2M";
         /// Bytes of all requests' content that lie in `temp_dir` at once; one that needs more is
         /// answered 503: 0 to 1024 GiB. Default: 4 GiB.
         content_files_max: u64 = size(0, 1 << 40), "4G";
@@ -181,6 +181,9 @@ settings! {
         /// Requests that a peer may give up within ten seconds, beside as many as it lets end; one that gives up
         /// more is closed: 1 to 1,000,000. Default: 300.
         resets_max: u32 = integer(1, 1_000_000), "300";
+        /// Bytes of all responses in memory that wait for their peers. With more, those that have taken nothing for a
+        /// second are given up, whatever `server.write_timeout` is: 0 to 1024 GiB. Default: 256 MiB.
+        stalled_bytes_max: u64 = size(0, 1 << 40), "256M";
     }
     /// `[headers]`: fields of every final response, by the path of the request. `*` in a path
     /// stands for anything. At most 32 rules of each kind.
@@ -221,8 +224,8 @@ settings! {
         max_requests: u64 = integer(0, 1_000_000_000), "0";
         /// The stack of a PHP thread, of which only what is used takes memory: 2 MiB to 1 GiB. PHP's
         /// functions stop at a quarter of it, unless `zend.max_allowed_stack_size` says otherwise;
-        /// the rest is for what does not look how deep it is. Default: 128 MiB.
-        thread_stack: usize = size(2 << 20, 1 << 30), "128M";
+        /// the rest is for what does not look how deep it is. Default: 256 MiB.
+        thread_stack: usize = size(2 << 20, 1 << 30), "256M";
         /// Memory that a script may take, in PHP's shorthand; `-1` is without limit. Unless set,
         /// what `ini_file` says, or else `128M`.
         memory_limit: Option<String> = memory_limit(), unset "as in ini_file, or 128M";
@@ -270,12 +273,17 @@ settings! {
         /// all its forms, and what else is not packed in itself.
         types: Vec<TypePattern> = media_types(), "text/*,javascript,json,xml,wasm,otf,ttf,x-icon";
     }
-    /// `[cache]`: what files tell browsers and proxies about keeping them.
+    /// `[cache]`: what files tell browsers and proxies about keeping them, and what the server
+    /// itself keeps.
     cache: Cache {
         /// Pairs of a pattern and the `Cache-Control` of files that match it; the first that
         /// matches wins. A pattern with a slash at its start is about the path, another one about
         /// the file's name; `*` is anything, a slash at the end all that lies below. Default: none.
         rules: Vec<CacheRule> = cache_rules(), unset "none";
+        /// How long the server believes what it has learnt of a file or a directory on the disk;
+        /// then it looks again: 0, at each request, to 1 hour. That there is none is believed for
+        /// 100 ms at most. Default: 1 s.
+        file_ttl: Duration = grace(), "1s";
     }
     /// `[process]`: whom the process runs as, and what it may do.
     process: Process {

@@ -1,5 +1,6 @@
 //! What signals ask of a running server, on the main thread.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::base::sys::signal::{self, Signal};
 use crate::program::config::{Config, ConfigError};
 use crate::program::logger;
 use crate::program::slow_log::SlowLog;
+use crate::program::status::Reporter;
 
 /// A running server's control.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Control<R> {
     pub(super) successor: Option<u32>,
     /// Of a process that is supervised.
     pub(super) post: Option<Post>,
+    /// Who does what other processes ask for.
+    pub(super) reporter: Arc<Reporter>,
 }
 
 impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
@@ -63,6 +67,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
                     return End::Replaced;
                 }
                 Ok(Some(Signal::NotUpgraded)) => self.successor = None,
+                Ok(Some(Signal::Look)) => self.reporter.look(),
                 Ok(Some(Signal::ChildEnded) | None) => {}
                 Err(error) => {
                     log::error!("cannot wait for signals: {error}");
@@ -78,23 +83,20 @@ impl<R: Fn() -> Result<Config, ConfigError>> Control<R> {
             None => (Level::Warn, Level::Info),
             Some(_) => (Level::Debug, Level::Debug),
         };
-        self.apply(loops, changed, done);
-        self.post.iter().for_each(Post::reloaded);
-    }
-
-    fn apply(&mut self, loops: &Loops, changed: Level, done: Level) {
-        let new = match (self.read)() {
-            Ok(new) => reload::merge(&self.config, new, changed),
-            Err(error) => return log::error!("the configuration stays as it is: {error}"),
-        };
-        match loops.replace(&new) {
-            Ok(()) => {
-                logger::configure(new.logging.level, new.logging.format);
-                self.config = new;
-                log::log!(done, "the configuration has been read again");
-            }
+        let applied = self.apply(loops, changed);
+        match &applied {
+            Ok(()) => log::log!(done, "the configuration has been read again"),
             Err(error) => log::error!("the configuration stays as it is: {error}"),
         }
+        self.post.iter().for_each(|post| post.reloaded(applied.is_ok()));
+    }
+
+    fn apply(&mut self, loops: &Loops, changed: Level) -> Result<(), Box<dyn Error>> {
+        let new = reload::merge(&self.config, (self.read)()?, changed);
+        loops.replace(&new)?;
+        logger::configure(new.logging.level, new.logging.format);
+        self.config = new;
+        Ok(())
     }
 
     fn upgrade(&mut self, sockets: &Sockets) {

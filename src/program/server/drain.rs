@@ -1,8 +1,10 @@
 //! How a server ends, and the time that it takes for it: until a deadline, or until it is told a second time to stop.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::sys::signal::{self, Signal};
+use crate::program::status::Reporter;
 
 /// How often what is waited for is looked at.
 const POLL: Duration = Duration::from_millis(20);
@@ -22,12 +24,19 @@ pub(super) struct Drain {
     deadline: Instant,
     /// Only who supervises the process can be impatient.
     is_supervised: bool,
+    /// Who does what other processes ask for meanwhile.
+    reporter: Option<Arc<Reporter>>,
 }
 
 impl Drain {
     /// It may take so long from now.
-    pub(super) fn within(timeout: Duration, is_supervised: bool) -> Self {
-        Self { deadline: Instant::now() + timeout, is_supervised }
+    pub(super) fn within(timeout: Duration, is_supervised: bool, reporter: Arc<Reporter>) -> Self {
+        Self { deadline: Instant::now() + timeout, is_supervised, reporter: Some(reporter) }
+    }
+
+    /// It may take no time.
+    pub(super) fn at_once() -> Self {
+        Self { deadline: Instant::now(), is_supervised: false, reporter: None }
     }
 
     /// Waits until `is_over`; false when there is no time left for it. Meanwhile log files are opened again when a signal
@@ -42,6 +51,7 @@ impl Drain {
                 Ok(Some(Signal::StopNow)) => self.deadline = Instant::now(),
                 Ok(Some(Signal::Stop)) if !self.is_supervised => self.deadline = Instant::now(),
                 Ok(Some(Signal::ReopenLogs)) => reopen_logs(),
+                Ok(Some(Signal::Look)) => self.reporter.iter().for_each(|reporter| reporter.look()),
                 _ => {}
             }
         }

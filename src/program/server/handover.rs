@@ -13,6 +13,7 @@ use std::process::{Child, Command};
 use std::thread;
 
 use super::listeners::Passed;
+use super::notify::{READY, notify};
 use crate::base::sys::listening::Listening;
 use crate::base::sys::process;
 use crate::base::sys::signal::{self, Signal};
@@ -71,12 +72,16 @@ impl Given {
         self.predecessor.is_some()
     }
 
-    /// Tells the predecessor, if there is one, that this process serves.
+    /// Tells whoever waits for it that this process serves: the predecessor, which tells systemd who takes its place, or
+    /// systemd itself, which listens to nobody but the main process.
     pub(super) fn ready(self) {
-        if let Some(mut pipe) = self.predecessor
-            && let Err(error) = pipe.write_all(b"1")
-        {
-            log::warn!("cannot tell the process that this one replaces: {error}");
+        match self.predecessor {
+            None => notify(READY),
+            Some(mut pipe) => {
+                if let Err(error) = pipe.write_all(b"1") {
+                    log::warn!("cannot tell the process that this one replaces: {error}");
+                }
+            }
         }
         for Passed { socket, name } in self.sockets {
             let (address, path) = (socket.address(), socket.path());

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::drain::{Drain, End};
 use super::options::{self, Held};
+use crate::base::sys::schedule;
 use crate::base::sys::signal::{self, Signal};
 use crate::exchange::Dispatch;
 use crate::net::admission::Addresses;
@@ -16,6 +17,10 @@ use crate::net::listener::Entrance;
 use crate::program::access_log::AccessLogWriter;
 use crate::program::config::Config;
 use crate::service::health::Pulse;
+
+/// The slice of a loop's thread. PHP threads are given some milliseconds at a time by default, and responses would wait
+/// for the end of them; this is the least that there is.
+const SLICE: Duration = Duration::from_micros(100);
 
 /// The running event loops.
 pub(super) struct Loops {
@@ -44,7 +49,7 @@ impl Loops {
         for (number, entrances) in entrances.into_iter().enumerate() {
             let disks = options::disks(config);
             if let Err(error) = disks.and_then(|disks| loops.spawn(number, entrances, disks, Arc::clone(&shared))) {
-                loops.stop(&mut Drain::within(Duration::ZERO, false), End::Stopped);
+                loops.stop(&mut Drain::at_once(), End::Stopped);
                 return Err(error);
             }
         }
@@ -67,6 +72,9 @@ impl Loops {
         self.pulses.push(Box::new(event_loop.pulse()));
         self.connections.push(event_loop.connections());
         let run = move || {
+            if let Err(error) = schedule::set_slice(SLICE) {
+                log::debug!("event loop {number} keeps the kernel's slices: {error}");
+            }
             let result = event_loop.run();
             if let Err(error) = &result {
                 log::error!("event loop {number} has failed: {error}");

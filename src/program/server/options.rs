@@ -72,6 +72,8 @@ pub(super) fn loop_options(config: &Config, held: &Held) -> event_loop::Options 
                 held: Arc::clone(&held.requests),
             },
             spill: spill(server, open_files, &held.responses),
+            stalled: Arc::clone(held.responses.stalled()),
+            stalled_bytes_max: config.http2.stalled_bytes_max,
             queue_timeout: server.queue_timeout,
             head_timeout: server.head_timeout,
             content_pace: Pace { timeout: server.content_timeout, rate_min: server.content_rate_min },
@@ -117,6 +119,7 @@ fn http2_options(config: &Config) -> Http2Options {
 pub(super) fn disks(config: &Config) -> io::Result<Disks> {
     let options = disk::Options {
         links: config.server.follow_symlinks,
+        ttl: config.cache.file_ttl,
         cache_rules: Arc::new(config.cache.rules.clone().into()),
         compression: Arc::new(compression_options(config)),
     };

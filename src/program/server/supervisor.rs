@@ -23,13 +23,15 @@ use super::drain::End;
 use super::error::ServerError;
 use super::handover::{self, Given};
 use super::listeners::Listeners;
-use super::notify::{READY, STOPPING, notify};
+use super::notify::{STOPPING, notify};
 use super::{Sockets, Stopped, close, reload};
+use crate::base::notice_board::NoticeBoard;
 use crate::base::sys::process;
 use crate::base::sys::signal::{self, Signal};
 use crate::program::config::{Config, ConfigError};
 use crate::program::logger;
-use member::{Gone, Member};
+use crate::program::status::notice_bytes_max;
+use member::{Gone, Member, START_LIMIT};
 use post::{END_NOW, LEAVE};
 
 /// What a process may take to end beyond `drain_timeout`, or when it is not to wait for anybody: its PHP threads and its
@@ -49,8 +51,9 @@ pub(super) struct Supervisor<R> {
     /// Until all processes serve, what there was at the start.
     given: Option<Given>,
     members: Vec<Member>,
-    /// All that is there is to read the configuration again, and the log is to be told when it has.
-    is_reloading: bool,
+    /// All that is there is to read the configuration again, and the log is to be told when it has: whether all of it
+    /// has so far.
+    reload: Option<bool>,
     successor: Option<Successor>,
     /// The way to the end.
     ending: Option<Ending>,
@@ -97,12 +100,16 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
         signal::stop_in_order();
         let now = Instant::now();
         // The first shows whether there is anything to come: what is wrong is said once.
-        let member = |number| Member::new(config.server.php_threads(), (number == 0).then_some(now));
-        let members = (0..config.server.processes).map(member).collect::<io::Result<_>>();
+        let (server, processes) = (&config.server, config.server.processes);
+        let text_bytes_max = notice_bytes_max(server.php_threads(), 1 + server.pools.len(), server.event_loops);
+        let members = NoticeBoard::new(processes, text_bytes_max).and_then(|board| {
+            let member = |number| Member::new(server.php_threads(), board, number, (number == 0).then_some(now));
+            (0..processes).map(member).collect::<io::Result<_>>()
+        });
         let members = members.map_err(|error| ServerError::System("cannot share memory", error))?;
         let (sockets, given) = (Some(sockets), Some(given));
-        let (is_reloading, successor, ending, well) = (false, None, None, true);
-        Ok(Self { config, read, program, sockets, given, members, is_reloading, successor, ending, well })
+        let (reload, successor, ending, well) = (None, None, None, true);
+        Ok(Self { config, read, program, sockets, given, members, reload, successor, ending, well })
     }
 
     /// Starts processes, and others in their places, until a signal asks to stop. Returns in each of the processes, too.
@@ -120,6 +127,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
                 }
             }
             self.hear();
+            self.notice_late();
             self.cut();
         }
         if let Some(Ending { end, internal, .. }) = self.ending {
@@ -168,7 +176,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
     }
 
     fn next_turn(&self) -> Option<Duration> {
-        let due = self.members.iter().filter_map(Member::due).min();
+        let due = self.members.iter().flat_map(|member| [member.due(), member.late_at()]).flatten().min();
         let deadline = self.ending.as_ref().map(|ending| ending.deadline);
         deadline.or(due).map(|at| at.saturating_duration_since(Instant::now()))
     }
@@ -186,30 +194,50 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
             Signal::ReopenLogs => self.members.iter_mut().for_each(|member| member.signal(signal)),
             Signal::Reload if self.ending.is_none() => self.reload(),
             Signal::Upgrade if self.ending.is_none() => self.upgrade(),
-            Signal::Reload | Signal::Upgrade | Signal::Upgraded | Signal::NotUpgraded => {}
+            Signal::Reload | Signal::Upgrade | Signal::Upgraded | Signal::NotUpgraded | Signal::Look => {}
         }
     }
 
     /// Takes in what processes say.
     fn hear(&mut self) {
         let now = Instant::now();
+        let mut is_poked = false;
         for member in &mut self.members {
-            if member.hear(now) {
-                log::info!("process {} serves", member.pid().unwrap_or_default());
+            let said = member.hear(now);
+            let pid = member.pid().unwrap_or_default();
+            if said.serves {
+                log::info!("process {pid} serves");
             }
+            if said.keeps_configuration {
+                log::error!("process {pid} goes on with the configuration that it had");
+                self.reload = self.reload.map(|_| false);
+            }
+            is_poked |= said.pokes;
         }
-        if self.is_reloading && !self.members.iter().any(Member::is_reloading) {
-            self.is_reloading = false;
+        if is_poked {
+            // Pokes that nobody takes do not add up, unlike words on a line.
+            self.members.iter_mut().for_each(|member| member.signal(Signal::Look));
+        }
+        if !self.members.iter().any(Member::is_reloading)
+            && let Some(true) = self.reload.take()
+        {
             log::info!("the configuration has been read again");
         }
         if self.given.is_some() && self.ending.is_none() && self.members[0].is_ready() {
             self.members.iter_mut().for_each(|member| member.open(now));
             if self.members.iter().all(Member::is_ready) {
-                notify(READY);
                 self.given.take().into_iter().for_each(Given::ready);
             }
         }
         self.hear_successor();
+    }
+
+    /// It is not ended: what it does may take longer every time.
+    fn notice_late(&mut self) {
+        let now = Instant::now();
+        for pid in self.members.iter_mut().filter_map(|member| member.late(now)) {
+            log::error!("process {pid} has been starting for {START_LIMIT:?}, and does not serve yet");
+        }
     }
 
     /// Asks those who are left in vain no longer.
@@ -272,7 +300,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
             Ok(new) => {
                 self.config = reload::merge(&self.config, new, log::Level::Warn);
                 logger::configure(self.config.logging.level, self.config.logging.format);
-                self.is_reloading = true;
+                self.reload = Some(true);
                 self.members.iter_mut().for_each(|member| member.signal(Signal::Reload));
             }
             Err(error) => log::error!("the configuration stays as it is: {error}"),

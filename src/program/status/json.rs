@@ -1,8 +1,9 @@
-//! The status as a JSON object (RFC 8259), valid UTF-8 whatever bytes visitors have sent.
+//! The status as a JSON object (RFC 8259), valid UTF-8 whatever bytes visitors have sent. A process that has not said yet
+//! what it is at has its number and its state only.
 
 use std::fmt::{self, Write};
 
-use super::{Report, cut, name};
+use super::{Figures, Process, Report, cut, name, stage_name};
 use crate::php::{OpcacheStatus, PoolStatus, ThreadStatus};
 use crate::service::access_log::escape_json;
 
@@ -14,13 +15,31 @@ pub(super) fn json(report: &Report) -> String {
 
 fn write(text: &mut String, report: &Report) -> fmt::Result {
     let version = env!("CARGO_PKG_VERSION");
-    write!(text, "{{\"version\":\"{version}\",\"php_version\":\"{}\",\"pid\":{}", report.php_version, report.pid)?;
-    let (start, uptime) = (report.started_at.as_secs(), report.uptime.as_secs());
-    write!(text, ",\"start_time\":{start},\"uptime_seconds\":{uptime},\"connections\":{:?}", report.connections)?;
-    let php = &report.php;
-    list(text, "pools", &php.pools, |text, pool| write_pool(text, report, pool))?;
-    list(text, "threads", &php.threads, |text, thread| write_thread(text, report, thread))?;
-    list(text, "lost", &php.lost, |text, thread| write_thread(text, report, thread))?;
+    write!(text, "{{\"version\":\"{version}\",\"php_version\":\"{}\"", report.php_version)?;
+    list(text, "processes", &report.processes, write_process)?;
+    text.push_str("}\n");
+    Ok(())
+}
+
+fn write_process(text: &mut String, process: &Process) -> fmt::Result {
+    let (number, state, starts) = (process.number, stage_name(process.stage), process.starts);
+    write!(text, "{{\"number\":{number},\"state\":\"{state}\",\"starts\":{starts}")?;
+    if let Some((figures, age)) = &process.figures {
+        write!(text, ",\"age_ms\":{}", age.as_millis())?;
+        write_figures(text, figures)?;
+    }
+    text.push('}');
+    Ok(())
+}
+
+fn write_figures(text: &mut String, figures: &Figures) -> fmt::Result {
+    let (start, uptime) = (figures.started_at.as_secs(), figures.uptime.as_secs());
+    write!(text, ",\"pid\":{},\"start_time\":{start},\"uptime_seconds\":{uptime}", figures.pid)?;
+    write!(text, ",\"connections\":{:?}", figures.connections)?;
+    let php = &figures.php;
+    list(text, "pools", &php.pools, |text, pool| write_pool(text, figures, pool))?;
+    list(text, "threads", &php.threads, |text, thread| write_thread(text, figures, thread))?;
+    list(text, "lost", &php.lost, |text, thread| write_thread(text, figures, thread))?;
     let totals = &php.totals;
     write!(
         text,
@@ -35,12 +54,10 @@ fn write(text: &mut String, report: &Report) -> fmt::Result {
         totals.unhealthy,
         totals.opcache_restarts,
     )?;
-    match &report.opcache {
-        Some((status, age)) => write_opcache(text, status, age.as_millis())?,
-        None => text.push_str("null"),
+    match &figures.opcache {
+        Some((status, age)) => write_opcache(text, status, age.as_millis()),
+        None => text.write_str("null"),
     }
-    text.push_str("}\n");
-    Ok(())
 }
 
 fn list<T>(
@@ -60,10 +77,10 @@ fn list<T>(
     Ok(())
 }
 
-fn write_pool(text: &mut String, report: &Report, pool: &PoolStatus) -> fmt::Result {
+fn write_pool(text: &mut String, figures: &Figures, pool: &PoolStatus) -> fmt::Result {
     text.push_str("{\"name\":");
     string(text, pool.name.as_bytes())?;
-    let (threads, running, queue) = (pool.threads.len(), report.running(pool), &pool.queue);
+    let (threads, running, queue) = (pool.threads.len(), figures.running(pool), &pool.queue);
     write!(text, ",\"threads\":{threads},\"running\":{running},\"queue_length\":{}", queue.len)?;
     write!(text, ",\"queue_capacity\":{},\"oldest_wait_ms\":", queue.capacity)?;
     match queue.oldest_wait {
@@ -72,9 +89,9 @@ fn write_pool(text: &mut String, report: &Report, pool: &PoolStatus) -> fmt::Res
     }
 }
 
-fn write_thread(text: &mut String, report: &Report, thread: &ThreadStatus) -> fmt::Result {
+fn write_thread(text: &mut String, figures: &Figures, thread: &ThreadStatus) -> fmt::Result {
     write!(text, "{{\"number\":{},\"pool\":", thread.number)?;
-    string(text, report.pool_of(thread.number).as_bytes())?;
+    string(text, figures.pool_of(thread.number).as_bytes())?;
     write!(text, ",\"state\":\"{}\",\"state_ms\":{}", name(thread.state), thread.state_age.as_millis())?;
     write!(text, ",\"requests\":{}", thread.requests)?;
     match &thread.request {

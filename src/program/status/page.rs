@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use super::json::figures;
-use super::{Report, cut, name};
+use super::json::figures as opcache_figures;
+use super::{Figures, IMPATIENCE, Process, Report, cut, name, stage_name};
 use crate::http::date;
 use crate::php::ThreadStatus;
 
@@ -13,6 +13,9 @@ const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\"
     td, th { padding: .2em .8em; text-align: left; border-bottom: 1px solid #ccc; overflow-wrap: anywhere }\n\
     .n { text-align: right; white-space: nowrap }\n</style>\n";
 
+/// What is older has not been told when it was asked for, and not a moment before either.
+const OLD: Duration = IMPATIENCE;
+
 pub(super) fn page(report: &Report) -> String {
     let mut text = HEAD.to_owned();
     write(&mut text, report).expect("a string takes all that is written");
@@ -20,23 +23,39 @@ pub(super) fn page(report: &Report) -> String {
 }
 
 fn write(text: &mut String, report: &Report) -> fmt::Result {
-    let start = date::format(i64::try_from(report.started_at.as_secs()).unwrap_or(i64::MAX));
+    writeln!(text, "<h1>ePHPm {} with PHP {}</h1>", env!("CARGO_PKG_VERSION"), report.php_version)?;
+    report.processes.iter().try_for_each(|process| write_process(text, process))
+}
+
+fn write_process(text: &mut String, process: &Process) -> fmt::Result {
+    let (number, state, starts) = (process.number, stage_name(process.stage), process.starts);
+    writeln!(text, "<h2>Process {number}: {state}</h2>")?;
+    if starts > 1 {
+        writeln!(text, "<p>Processes that were here before: {}.</p>", starts - 1)?;
+    }
+    let Some((figures, age)) = &process.figures else { return Ok(()) };
+    if *age >= OLD {
+        writeln!(text, "<p>It does not answer. This is as of {} ago.</p>", length(*age))?;
+    }
+    write_figures(text, figures)
+}
+
+fn write_figures(text: &mut String, figures: &Figures) -> fmt::Result {
+    let start = date::format(i64::try_from(figures.started_at.as_secs()).unwrap_or(i64::MAX));
     writeln!(
         text,
-        "<h1>ePHPm {} with PHP {}</h1>\n<p>Process {}, since {} ({}).</p>",
-        env!("CARGO_PKG_VERSION"),
-        report.php_version,
-        report.pid,
+        "<p>Number {} of the system, since {} ({}).</p>",
+        figures.pid,
         start.escape_ascii(),
-        length(report.uptime),
+        length(figures.uptime)
     )?;
-    for (number, connections) in report.connections.iter().enumerate() {
+    for (number, connections) in figures.connections.iter().enumerate() {
         writeln!(text, "<p>Event loop {number}: {connections} connections.</p>")?;
     }
-    write_pools(text, report)?;
-    write_threads(text, report)?;
-    let totals = &report.php.totals;
-    text.push_str("<h2>Since the start</h2>\n<table>\n");
+    write_pools(text, figures)?;
+    write_threads(text, figures)?;
+    let totals = &figures.php.totals;
+    text.push_str("<h3>Since the start</h3>\n<table>\n");
     for (what, count) in [
         ("requests", totals.requests),
         ("longer than <code>php.request_timeout</code>", totals.timeouts),
@@ -48,23 +67,23 @@ fn write(text: &mut String, report: &Report) -> fmt::Result {
     ] {
         row(text, what, count)?;
     }
-    text.push_str("</table>\n<h2>OPcache</h2>\n");
-    let Some((status, age)) = &report.opcache else {
+    text.push_str("</table>\n<h3>OPcache</h3>\n");
+    let Some((status, age)) = &figures.opcache else {
         text.push_str("<p>Nothing is known of it.</p>\n");
         return Ok(());
     };
     writeln!(text, "<p>As of {} ago.</p>\n<table>", length(*age))?;
-    for (what, count) in figures(status) {
+    for (what, count) in opcache_figures(status) {
         row(text, &what.replace('_', " "), count)?;
     }
     text.push_str("</table>\n");
     Ok(())
 }
 
-fn write_pools(text: &mut String, report: &Report) -> fmt::Result {
-    text.push_str("<h2>Pools</h2>\n<table>\n<tr><th>pool<th>threads<th>running<th>waiting<th>of<th>for\n");
-    for pool in &report.php.pools {
-        let (name, threads, running) = (Html(pool.name.as_bytes()), pool.threads.len(), report.running(pool));
+fn write_pools(text: &mut String, figures: &Figures) -> fmt::Result {
+    text.push_str("<h3>Pools</h3>\n<table>\n<tr><th>pool<th>threads<th>running<th>waiting<th>of<th>for\n");
+    for pool in &figures.php.pools {
+        let (name, threads, running) = (Html(pool.name.as_bytes()), pool.threads.len(), figures.running(pool));
         let wait = pool.queue.oldest_wait.map(length).unwrap_or_default();
         let (len, capacity) = (pool.queue.len, pool.queue.capacity);
         writeln!(
@@ -77,26 +96,26 @@ fn write_pools(text: &mut String, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn write_threads(text: &mut String, report: &Report) -> fmt::Result {
+fn write_threads(text: &mut String, figures: &Figures) -> fmt::Result {
     text.push_str(
-        "<h2>PHP threads</h2>\n<table>\n<tr><th>thread<th>pool<th>state<th>for<th>requests<th>peak<th>held<th>request\n",
+        "<h3>PHP threads</h3>\n<table>\n<tr><th>thread<th>pool<th>state<th>for<th>requests<th>peak<th>held<th>request\n",
     );
-    for thread in report.php.threads.iter().chain(&report.php.lost) {
-        write_thread(text, report, thread)?;
+    for thread in figures.php.threads.iter().chain(&figures.php.lost) {
+        write_thread(text, figures, thread)?;
     }
     text.push_str("</table>\n");
-    if report.php.restarting > 0 {
-        writeln!(text, "<p>Threads that have yet to start anew: {}.</p>", report.php.restarting)?;
+    if figures.php.restarting > 0 {
+        writeln!(text, "<p>Threads that have yet to start anew: {}.</p>", figures.php.restarting)?;
     }
     Ok(())
 }
 
-fn write_thread(text: &mut String, report: &Report, thread: &ThreadStatus) -> fmt::Result {
+fn write_thread(text: &mut String, figures: &Figures, thread: &ThreadStatus) -> fmt::Result {
     write!(
         text,
         "<tr><td>php-{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{} KiB<td class=\"n\">{} KiB<td>",
         thread.number,
-        Html(report.pool_of(thread.number).as_bytes()),
+        Html(figures.pool_of(thread.number).as_bytes()),
         name(thread.state),
         length(thread.state_age),
         thread.requests,

@@ -2,15 +2,17 @@
 //!
 //! Where requests do not overlap, the connection's own timers say all. Where they do, each stream has a deadline of its
 //! own for what its peer is to send or to take, since the others keep the connection busy; one timer stands for the
-//! earliest of them.
+//! earliest of them. One peer can leave as many responses lying there as it has streams, so what all of them hold is
+//! counted now and then, and when it is too much they get no more time.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
 use super::Http;
 use super::refusal::Refusal;
 use super::stream::{Head, State, Stream};
+use crate::base::limits;
 use crate::base::send_queue::SendQueue;
 use crate::http::peer_error::PeerError;
 use crate::http::status::Status;
@@ -64,7 +66,10 @@ impl Http {
             }
         }
         if self.streams.is_empty() {
+            // An idle connection holds no memory for them.
+            self.streams = Vec::new();
             self.timers.clear(Timer::Stream as usize);
+            self.held.resize(&cx.options.stalled, 0);
         }
     }
 
@@ -142,8 +147,26 @@ impl Http {
         }
     }
 
+    /// Counts what lies in memory because the peer has not taken it. True if all connections together have too much.
+    fn weigh(&mut self, cx: &Context<'_>) -> bool {
+        let mut held = 0;
+        for Stream { reply, state, .. } in &self.streams {
+            let unsent = self.protocol.progress(reply.id).0;
+            held += match state {
+                State::Php { handle, .. } if unsent > 0 => unsent + handle.buffered() as u64,
+                _ => unsent,
+            };
+        }
+        self.held.resize(&cx.options.stalled, held);
+        cx.options.stalled.bytes() > cx.options.stalled_bytes_max
+    }
+
     /// Gives up the streams whose peer has sent or taken too little for too long.
     fn expire_streams(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
+        let pace = cx.options.write_pace;
+        let is_too_much = self.weigh(cx);
+        // Who has not taken anything since the last look is out of time then.
+        let forfeited = if is_too_much { pace.timeout.saturating_sub(limits::STALL_LOOK) } else { Duration::ZERO };
         let mut index = 0;
         while let Some(stream) = self.streams.get_mut(index) {
             index += 1;
@@ -152,12 +175,18 @@ impl Http {
                 && let Some(due) = stream.due
             {
                 let (unsent, sent) = self.protocol.progress(id);
-                let due = cx.options.write_pace.advance(due, sent - stream.taken, cx.now);
+                let mut due = pace.advance(due, sent - stream.taken, cx.now);
+                if self.stalled && !is_too_much {
+                    // All streams together wait for the connection, whose own timer tells whether the peer reads: on a
+                    // slow link a stream among many has its turn but now and then.
+                    due = due.max(pace.begin(cx.now));
+                }
                 (stream.due, stream.taken) = ((unsent > 0).then_some(due), sent);
             }
             match stream.due {
                 None => {}
-                Some(due) if due > cx.now => self.arm(due),
+                Some(due) if matches!(stream.state, State::Content { .. }) && due > cx.now => self.arm(due),
+                Some(due) if due > cx.now + forfeited => self.arm(due.min(cx.now + limits::STALL_LOOK)),
                 Some(_) if matches!(stream.state, State::Content { .. }) => {
                     index -= 1;
                     self.on_event(Event::Invalid(id, PeerError::ContentTimeout), out, cx);

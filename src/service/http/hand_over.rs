@@ -13,7 +13,7 @@ use crate::service::context::Context;
 use crate::service::reply::Reply;
 use crate::site::compression::forbids_transformation;
 use crate::site::internal_files::{self, Handover};
-use crate::site::static_files;
+use crate::site::static_files::{self, FileReply};
 
 /// Fields of a script's response that say of its own content what is not true of the file.
 const REPLACED: [&str; 6] =
@@ -42,9 +42,10 @@ impl Http {
         }
         let seconds = i64::try_from(cx.wall.as_secs()).unwrap_or(i64::MAX);
         match static_files::answer(&request, &path, cx.internal.root(index), &cx.options.files, seconds) {
-            Ok(mut answer) => {
-                merge(&response.headers, &mut answer.response);
-                self.send_answer(reply, answer, out, cx);
+            Ok(answer) => {
+                let mut head = answer.head.into_response();
+                merge(&response.headers, &mut head);
+                self.send_answer(reply, FileReply { head: head.into(), ..answer }, out, cx);
             }
             Err(error) => {
                 log::error!("a script names a file that cannot be opened ({error:?}): {}", path.escape_ascii());

@@ -84,7 +84,7 @@ impl Http {
                     stream.due = Some(due);
                     self.arm(due);
                 }
-                self.streams.push(stream);
+                self.add(stream);
             }
             Err(error) => self.refuse_content(reply, &error, request, out, cx),
         }
@@ -147,7 +147,7 @@ impl Http {
         let may_name_files = !cx.options.internal_files.directories.is_empty();
         let copy = may_name_files.then(|| Box::new(request.clone()));
         let compression = Compression::new(&request, &cx.options.compression);
-        let pool = cx.options.pools.select(request.path());
+        let pool = cx.options.pools.select(request.path(), &script);
         let job = Job { request, script, pool, error: None, peer: reply.peer, content, received_at: cx.wall };
         match self.submit(job, id, cx) {
             Some((handle, head)) => {

@@ -62,7 +62,7 @@ impl Http {
         response.headers.add("Content-Type", metadata.content_type.as_bytes());
         refusal.complete(&mut response);
         let len = metadata.len;
-        reply.head(&mut self.protocol, response, ContentLength::Exact(len), out, cx);
+        reply.head(&mut self.protocol, response.into(), ContentLength::Exact(len), out, cx);
         let content = (len > 0).then(|| file.chunk(0, len));
         self.send_chunks(reply, content.into_iter(), out, cx);
     }
@@ -85,7 +85,7 @@ impl Http {
         let compression = Compression::new(&request, &cx.options.compression);
         let content = Content::Memory(Bytes::new());
         let error = Some(refusal.status);
-        let pool = cx.options.pools.select(request.path());
+        let pool = cx.options.pools.select(request.path(), &script);
         let job = Job { request, script, pool, error, peer: reply.peer, content, received_at: cx.wall };
         match self.submit(job, reply.id, cx) {
             Some((handle, head)) => {
@@ -106,7 +106,7 @@ impl Http {
         cx: &Context<'_>,
     ) {
         let length = ContentLength::Exact(content.len() as u64);
-        reply.head(&mut self.protocol, response, length, out, cx);
+        reply.head(&mut self.protocol, response.into(), length, out, cx);
         reply.content(&mut self.protocol, Chunk::Bytes(content), out);
         self.finish(reply, out, cx);
     }

@@ -25,29 +25,29 @@ impl Http {
         }
         let mut budget = limits::PULL_BUDGET;
         // Where the last turn has stopped, so that none of many waits for ever.
-        let mut index = self.next.min(self.streams.len());
-        let mut left = self.streams.len();
-        self.has_news = false;
-        while left > 0 {
-            left -= 1;
-            if index >= self.streams.len() {
-                index = 0;
-            }
-            if self.streams[index].has_news {
-                match self.pull_stream(index, &mut budget, out, cx) {
-                    // Another stream may have taken its place.
-                    Pulled::Over => continue,
-                    Pulled::All => self.streams[index].has_news = false,
-                    Pulled::Some => {
-                        self.has_news = true;
-                        self.next = index;
-                        return budget == 0;
-                    }
+        while let Some(index) = self.next_with_news() {
+            match self.pull_stream(index, &mut budget, out, cx) {
+                // Another stream may have taken its place.
+                Pulled::Over => self.next = index,
+                Pulled::All => {
+                    self.streams[index].has_news = false;
+                    self.next = index + 1;
+                }
+                Pulled::Some => {
+                    self.next = index;
+                    return budget == 0;
                 }
             }
-            index += 1;
         }
+        self.has_news = false;
         false
+    }
+
+    /// The next stream from which something may be pulled. It is looked for each time, since streams change places.
+    fn next_with_news(&self) -> Option<usize> {
+        let len = self.streams.len();
+        let start = self.next.min(len);
+        (start..len).chain(0..start).find(|index| self.streams[*index].has_news)
     }
 
     /// Pulls from one stream.
@@ -78,6 +78,7 @@ impl Http {
                 }
                 Pull::Interim(mut response) => {
                     internal_files::FIELDS.iter().for_each(|name| response.headers.remove(name));
+                    *budget = budget.saturating_sub(limits::INTERIM_HEAD_COST);
                     protocol.send_response(reply.id, response, ContentLength::Unknown, cx.date, out);
                     continue;
                 }
@@ -133,7 +134,7 @@ impl Http {
         if unsent == 0 || due.is_none() {
             let begun = cx.options.write_pace.begin(cx.now);
             (*due, *taken) = (Some(begun), sent);
-            self.arm(begun);
+            self.arm(begun.min(cx.now + limits::STALL_LOOK));
         }
         has_room
     }
@@ -174,7 +175,7 @@ impl Http {
 
     /// Sends a file's answer.
     pub(super) fn send_answer(&mut self, mut reply: Reply, answer: FileReply, out: &mut SendQueue, cx: &Context<'_>) {
-        reply.head(&mut self.protocol, answer.response, answer.length, out, cx);
+        reply.head(&mut self.protocol, answer.head, answer.length, out, cx);
         self.send_chunks(reply, answer.content.into_iter().chain(answer.parts), out, cx);
     }
 
@@ -242,8 +243,8 @@ impl Http {
         }
         let due = cx.options.write_pace.begin(cx.now);
         let taken = self.protocol.progress(reply.id).1;
-        self.streams.push(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
-        self.arm(due);
+        self.add(Stream { due: Some(due), taken, has_news: false, ..Stream::new(reply, State::Leaving) });
+        self.arm(due.min(cx.now + limits::STALL_LOOK));
     }
 
     fn finish_at(&mut self, index: usize, out: &mut SendQueue, cx: &Context<'_>) -> Pulled {
@@ -298,7 +299,7 @@ enum Pulled {
 /// Sends what has become ready of a response.
 fn send_ready(reply: &mut Reply, protocol: &mut Protocol, ready: Ready, out: &mut SendQueue, cx: &Context<'_>) {
     if let Some((response, length)) = ready.head {
-        reply.head(protocol, response, length, out, cx);
+        reply.head(protocol, response.into(), length, out, cx);
     }
     if let Some(content) = ready.content {
         reply.content(protocol, Chunk::Bytes(content), out);

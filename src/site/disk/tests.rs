@@ -178,6 +178,33 @@ fn what_is_known_needs_no_file_system() {
 }
 
 #[test]
+fn what_is_believed_for_no_time_is_looked_up_each_time() {
+    let site = Site::new();
+    site.write("a.css", b"small", 0);
+    let (mut disk, _) = site.disk_with(Options { ttl: Duration::ZERO, ..Options::default() });
+    assert_eq!(content(&mut disk, "/a.css"), b"small");
+    assert_eq!(disk.kind(b"/b.css"), Kind::Missing);
+    fs::rename(site.root.join("a.css"), site.root.join("b.css")).unwrap();
+    assert_eq!((disk.kind(b"/a.css"), disk.kind(b"/b.css")), (Kind::Missing, Kind::File));
+    assert_eq!(content(&mut disk, "/b.css"), b"small");
+    site.write("b.css", b"other", 1);
+    assert_eq!(content(&mut disk, "/b.css"), b"other");
+}
+
+#[test]
+fn s7_a_file_that_becomes_a_link_is_believed_no_longer_than_any() {
+    let site = Site::new();
+    site.write("a.css", b"small", 0);
+    let (mut disk, now) = site.disk_with(Options { links: Links::Inside, ..Options::default() });
+    assert_eq!(content(&mut disk, "/a.css"), b"small");
+    fs::remove_file(site.root.join("a.css")).unwrap();
+    symlink("/etc/passwd", site.root.join("a.css")).unwrap();
+    disk.tick(now + TTL);
+    assert_eq!(disk.open(b"/a.css").unwrap_err(), OpenError::Denied);
+    assert_eq!(disk.kind(b"/a.css"), Kind::Denied);
+}
+
+#[test]
 fn a_changed_file_is_read_again_after_a_second() {
     let site = Site::new();
     for (size, name) in [(10, "/small.txt"), (MEMORY_FILE_BYTES_MAX as usize + 1, "/large.txt")] {
@@ -197,14 +224,16 @@ fn a_changed_file_is_read_again_after_a_second() {
 }
 
 #[test]
-fn a_large_file_that_changes_in_place_has_another_etag_at_once() {
+fn a_large_file_that_changes_in_place_has_another_etag_in_the_next_turn() {
     let site = Site::new();
     let len = MEMORY_FILE_BYTES_MAX as usize + 1;
     site.write("large", &vec![b'a'; len], 0);
-    let (mut disk, _) = site.disk();
+    let (mut disk, now) = site.disk();
     let before = etag(&mut disk, "/large");
-    assert!(disk.open(b"/large").unwrap().file().is_some());
+    disk.tick(now + Duration::from_nanos(1));
+    assert!(disk.open(b"/large").unwrap().file().is_some() && etag(&mut disk, "/large") == before);
     site.write("large", &vec![b'b'; len], 1);
+    disk.tick(now + Duration::from_nanos(2));
     assert_ne!(etag(&mut disk, "/large"), before);
     assert_eq!(content(&mut disk, "/large"), vec![b'b'; len]);
 }

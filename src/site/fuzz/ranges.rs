@@ -29,20 +29,39 @@ pub fn ranges(data: &[u8]) {
     for method in [Method::Get, Method::Head] {
         let Some(request) = try_request(method, b"/a.bin", &fields) else { return };
         let mut file = OneFile { codings: data.len() % 3 };
-        let reply = static_files::answer(&request, b"/a.bin", &mut file, &Options::default(), NOW_SECONDS);
-        check(reply.expect("a file that can be opened"), method);
+        let [apart, shared] = [static_files::answer_apart, static_files::answer].map(|answer| {
+            let reply = answer(&request, b"/a.bin", &mut file, &Options::default(), NOW_SECONDS);
+            reply.expect("a file that can be opened")
+        });
+        check_equal(&apart, &shared);
+        check(shared, method);
     }
 }
 
+/// Whether a head is shared is nobody's business. The boundary between parts is another one each time.
+fn check_equal(apart: &FileReply, shared: &FileReply) {
+    assert_eq!(apart.head.status(), shared.head.status());
+    let [apart_fields, shared_fields] = [apart, shared].map(|reply| reply.head.response().headers.iter());
+    let is_boundary = |value: &[u8]| value.starts_with(b"multipart/");
+    for ((name, value), (shared_name, shared_value)) in apart_fields.zip(shared_fields) {
+        assert_eq!(name, shared_name);
+        assert!(value == shared_value || is_boundary(value) && is_boundary(shared_value));
+    }
+    assert_eq!(apart.head.response().headers.len(), shared.head.response().headers.len());
+    assert_eq!((apart.length, apart.parts.len()), (shared.length, shared.parts.len()));
+    let content = |reply: &FileReply| reply.content.as_ref().map(|chunk| bytes_of(chunk).to_vec());
+    assert_eq!(content(apart), content(shared));
+}
+
 fn check(reply: FileReply, method: Method) {
-    let headers = &reply.response.headers;
+    let headers = &reply.head.response().headers;
     let content: Vec<u8> = reply.content.iter().chain(&reply.parts).flat_map(bytes_of).copied().collect();
     let ContentLength::Exact(length) = reply.length else { panic!("a file has a length") };
     for name in ["Content-Type", "Content-Encoding", "Content-Range", "ETag", "Vary"] {
         assert!(headers.get_all(name).count() <= 1, "{name} twice");
     }
     let whole = representation(headers.contains("Content-Encoding"));
-    let status = reply.response.status.code();
+    let status = reply.head.status().code();
     if method == Method::Head {
         assert!(content.is_empty() && matches!(status, 200 | 304 | 406 | 412), "{status}");
         assert_eq!(length, if status == 200 { whole.len() as u64 } else { 0 });

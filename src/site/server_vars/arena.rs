@@ -2,6 +2,9 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::net::IpAddr;
+
+use crate::http::message::Address;
 
 /// The variables of one request. Every name and value is followed by a NUL, so that C may read them where they lie.
 ///
@@ -117,6 +120,29 @@ impl ServerVars {
         self.finish(begun);
     }
 
+    pub(super) fn push_decimal(&mut self, name: &[u8], number: u64) {
+        let begun = self.begin(name);
+        self.write_decimal(number);
+        self.finish(begun);
+    }
+
+    pub(super) fn push_address(&mut self, name: &[u8], address: Address) {
+        match address.0.to_canonical() {
+            // Nearly always, and `Display` takes ten times as long.
+            IpAddr::V4(of) if !of.is_unspecified() => {
+                let begun = self.begin(name);
+                let [first, others @ ..] = of.octets();
+                self.write_decimal(first.into());
+                for octet in others {
+                    self.bytes.push(b'.');
+                    self.write_decimal(octet.into());
+                }
+                self.finish(begun);
+            }
+            _ => self.push_display(name, &address),
+        }
+    }
+
     pub(super) fn push_display(&mut self, name: &[u8], value: &dyn Display) {
         let begun = self.begin(name);
         write!(self.bytes, "{value}").expect("a vector takes everything");
@@ -154,6 +180,20 @@ impl ServerVars {
         self.finish(begun);
     }
 
+    fn write_decimal(&mut self, mut number: u64) {
+        let mut digits = [0; u64::MAX.ilog10() as usize + 1];
+        let mut start = digits.len();
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.bytes.extend_from_slice(&digits[start..]);
+    }
+
     fn begin(&mut self, name: &[u8]) -> Begun {
         let name_start = self.bytes.len();
         self.bytes.extend_from_slice(name);
@@ -187,4 +227,27 @@ impl ServerVars {
 struct Begun {
     name_start: usize,
     value_start: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The short ways say what `Display` does.
+    #[test]
+    fn numbers_and_addresses() {
+        let mut vars = ServerVars::new();
+        for number in [0, 7, 10, 99, 100, 65535, u64::MAX] {
+            vars.clear();
+            vars.push_decimal(b"N", number);
+            assert_eq!(vars.get("N"), Some(number.to_string().as_bytes()));
+        }
+        for text in ["192.0.2.7", "255.255.255.255", "1.20.0.100", "0.0.0.0", "::1", "::ffff:192.0.2.7", "2001:db8::7"]
+        {
+            vars.clear();
+            let address = Address(text.parse().unwrap());
+            vars.push_address(b"A", address);
+            assert_eq!(vars.get("A"), Some(address.to_string().as_bytes()), "{text}");
+        }
+    }
 }

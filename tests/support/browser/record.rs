@@ -28,6 +28,10 @@ pub(crate) struct Record {
     places: HashMap<String, usize>,
 }
 
+/// What is looked at, as it stands in the log.
+const EVENTS: [&str; 3] =
+    ["\"Network.requestWillBeSent\"", "\"Network.responseReceived\"", "\"Network.loadingFailed\""];
+
 impl Record {
     /// Adds an entry of the log `kind`.
     pub(super) fn add(&mut self, kind: &str, entry: &Json) {
@@ -36,6 +40,10 @@ impl Record {
             if entry["level"].as_str() == Some("SEVERE") && entry["source"].as_str() != Some("network") {
                 self.console_errors.push(message.to_owned());
             }
+            return;
+        }
+        // Most of the log is of other events.
+        if !EVENTS.iter().any(|event| message.contains(event)) {
             return;
         }
         let event = Json::parse(message);

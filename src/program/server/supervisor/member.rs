@@ -6,10 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::back_off::BackOff;
-use super::post::{Post, READY, RELOADED};
+use super::post::{NOT_RELOADED, Post, READY, RELOADED};
 use crate::base::black_box::BlackBox;
+use crate::base::notice_board::{NoticeBoard, Place};
 use crate::base::sys::process;
 use crate::base::sys::signal::{self, Signal};
+use crate::program::company::POKE;
+
+/// A process that has not come to serve for so long hangs, or has much to do; systemd would wait as long for a service.
+pub(super) const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub(super) struct Member {
     state: State,
     back_off: BackOff,
     black_box: BlackBox,
+    board: NoticeBoard,
+    number: usize,
 }
 
 #[derive(Debug)]
@@ -34,10 +41,24 @@ struct Process {
     pid: u32,
     /// Until its other end has been closed.
     line: Option<UnixStream>,
+    started_at: Instant,
     /// Since when it serves.
     ready_at: Option<Instant>,
+    /// It has been told that it takes long to start.
+    is_late: bool,
     /// It is to read the configuration again, and has not said that it has.
     is_reloading: bool,
+}
+
+/// What a process has said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// It serves from now on.
+    pub(super) serves: bool,
+    /// It goes on with the configuration that it had.
+    pub(super) keeps_configuration: bool,
+    /// All processes are to look at the board.
+    pub(super) pokes: bool,
 }
 
 /// A process that has ended.
@@ -52,10 +73,11 @@ pub(super) struct Gone {
 }
 
 impl Member {
-    /// A place that is to be taken from `at` on. Its process may have so many PHP threads.
-    pub(super) fn new(threads: usize, at: Option<Instant>) -> io::Result<Self> {
-        let black_box = BlackBox::new(threads)?;
-        Ok(Self { state: State::Vacant(at), back_off: BackOff::default(), black_box })
+    /// A place, with this number on the board, that is to be taken from `at` on. Its process may have so many PHP threads.
+    pub(super) fn new(threads: usize, board: NoticeBoard, number: usize, at: Option<Instant>) -> io::Result<Self> {
+        // As many may be lost, and others in their places.
+        let black_box = BlackBox::new(2 * threads)?;
+        Ok(Self { state: State::Vacant(at), back_off: BackOff::default(), black_box, board, number })
     }
 
     /// When a process is to be started.
@@ -77,11 +99,31 @@ impl Member {
     pub(super) fn start(&mut self, is_first: bool, answers_early: bool) -> io::Result<Option<Post>> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
+        let post = Post::new(theirs, self.black_box, (self.board, self.number))?;
         let Some(pid) = signal::fork()? else {
-            return Ok(Some(Post { line: theirs, black_box: self.black_box, is_first, answers_early }));
+            return Ok(Some(Post { is_first, answers_early, ..post }));
         };
-        self.state = State::Held(Process { pid, line: Some(ours), ready_at: None, is_reloading: false });
+        self.place().count_start();
+        self.state = State::Held(Process::new(pid, ours));
         Ok(None)
+    }
+
+    /// When its process, which does not serve yet, takes too long.
+    pub(super) fn late_at(&self) -> Option<Instant> {
+        let starting = self.process().filter(|process| process.ready_at.is_none() && !process.is_late);
+        starting.map(|process| process.started_at + START_LIMIT)
+    }
+
+    /// Its process, if it takes too long to start, once.
+    pub(super) fn late(&mut self, now: Instant) -> Option<u32> {
+        let is_late = self.late_at().is_some_and(|at| at <= now);
+        match &mut self.state {
+            State::Held(process) if is_late => {
+                process.is_late = true;
+                Some(process.pid)
+            }
+            _ => None,
+        }
     }
 
     /// A process could not be started. Returns how long it takes to the next attempt.
@@ -116,11 +158,11 @@ impl Member {
         self.process().and_then(|process| process.line.as_ref()).map(AsFd::as_fd)
     }
 
-    /// Takes in what its process says; true if it serves from now on.
-    pub(super) fn hear(&mut self, now: Instant) -> bool {
-        let State::Held(process) = &mut self.state else { return false };
-        let mut words = [0; 16];
-        let mut is_new = false;
+    /// Takes in what its process says.
+    pub(super) fn hear(&mut self, now: Instant) -> Said {
+        let mut said = Said::default();
+        let State::Held(process) = &mut self.state else { return said };
+        let mut words = [0; 64];
         while let Some(line) = &mut process.line {
             match line.read(&mut words) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -128,15 +170,18 @@ impl Member {
                 // Its end is told by a signal.
                 Ok(0) | Err(_) => process.line = None,
                 Ok(len) => {
-                    is_new |= words[..len].contains(&READY);
-                    process.is_reloading &= !words[..len].contains(&RELOADED);
+                    let says = |word: u8| words[..len].contains(&word);
+                    said.serves |= says(READY);
+                    said.keeps_configuration |= says(NOT_RELOADED);
+                    said.pokes |= says(POKE);
+                    process.is_reloading &= !says(RELOADED) && !says(NOT_RELOADED);
                 }
             }
         }
-        if is_new {
+        if said.serves {
             process.ready_at = Some(now);
         }
-        is_new
+        said
     }
 
     /// Sends its process a signal.
@@ -166,6 +211,7 @@ impl Member {
         let ready_at = self.process().and_then(|process| process.ready_at);
         let wait = self.back_off.after(ready_at.map(|at| now.saturating_duration_since(at)));
         self.state = State::Vacant(Some(now + wait));
+        self.place().vacate();
         Gone { was_ready: ready_at.is_some(), under_way: self.black_box.take(), wait }
     }
 
@@ -176,10 +222,48 @@ impl Member {
         }
     }
 
+    fn place(&self) -> Place {
+        self.board.place(self.number)
+    }
+
     fn process(&self) -> Option<&Process> {
         match &self.state {
             State::Held(process) => Some(process),
             _ => None,
         }
+    }
+}
+
+impl Process {
+    /// One that has just been started.
+    fn new(pid: u32, line: UnixStream) -> Self {
+        let (line, started_at) = (Some(line), Instant::now());
+        Self { pid, line, started_at, ready_at: None, is_late: false, is_reloading: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_does_not_come_to_serve_is_told_once() {
+        let board = NoticeBoard::new(1, 0).unwrap();
+        let mut member = Member::new(1, board, 0, None).unwrap();
+        assert_eq!(member.late_at(), None);
+        let (line, _process) = UnixStream::pair().unwrap();
+        line.set_nonblocking(true).unwrap();
+        member.state = State::Held(Process::new(7, line));
+        let at = member.late_at().unwrap();
+        assert_eq!((member.late(at - Duration::from_millis(1)), member.late(at)), (None, Some(7)));
+        assert_eq!((member.late(at), member.late_at()), (None, None));
+        // One that serves is not late.
+        let (line, mut process) = UnixStream::pair().unwrap();
+        line.set_nonblocking(true).unwrap();
+        member.state = State::Held(Process::new(8, line));
+        process.write_all(&[READY, POKE]).unwrap();
+        let said = member.hear(at);
+        assert_eq!(said, Said { serves: true, pokes: true, keeps_configuration: false });
+        assert_eq!((member.late_at(), member.late(at + START_LIMIT)), (None, None));
     }
 }

@@ -2,15 +2,20 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::thread;
 
 use crate::base::black_box::BlackBox;
+use crate::base::notice_board::NoticeBoard;
 use crate::base::sys::signal::{self, Signal};
+use crate::program::company::Company;
 
 /// What a process says: it serves.
 pub(super) const READY: u8 = b'r';
-/// It has read the configuration again, or has logged why not.
+/// It has read the configuration again.
 pub(super) const RELOADED: u8 = b'c';
+/// It has logged why it goes on with the configuration that it had.
+pub(super) const NOT_RELOADED: u8 = b'o';
 /// What it is told: others serve in its place.
 pub(super) const LEAVE: u8 = b'l';
 /// It is to end, and to wait for nobody.
@@ -22,6 +27,8 @@ pub(in crate::program::server) struct Post {
     pub(super) line: UnixStream,
     /// Where its PHP threads note what they run.
     pub(in crate::program::server) black_box: BlackBox,
+    /// Those that serve beside it.
+    pub(in crate::program::server) company: Arc<Company>,
     /// It is the first of all, and speaks for the others.
     pub(in crate::program::server) is_first: bool,
     /// While it starts nobody else can answer monitors.
@@ -29,6 +36,12 @@ pub(in crate::program::server) struct Post {
 }
 
 impl Post {
+    /// At this end of a line, and at this place of the board.
+    pub(super) fn new(line: UnixStream, black_box: BlackBox, place: (NoticeBoard, usize)) -> io::Result<Self> {
+        let company = Arc::new(Company::new(place.0, place.1, Some(line.try_clone()?)));
+        Ok(Self { line, black_box, company, is_first: false, answers_early: false })
+    }
+
     /// Turns what the supervisor says into signals, and its end into one that asks to stop.
     pub(in crate::program::server) fn listen(&self) -> io::Result<()> {
         let mut line = self.line.try_clone()?;
@@ -52,9 +65,9 @@ impl Post {
         self.say(READY);
     }
 
-    /// The process has read the configuration again.
-    pub(in crate::program::server) fn reloaded(&self) {
-        self.say(RELOADED);
+    /// The process has read the configuration again, or goes on with the one that it had.
+    pub(in crate::program::server) fn reloaded(&self, well: bool) {
+        self.say(if well { RELOADED } else { NOT_RELOADED });
     }
 
     fn say(&self, word: u8) {

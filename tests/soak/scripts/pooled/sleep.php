@@ -1,0 +1,3 @@
+<?php
+// Has threads of its own.
+require __DIR__ . '/../sleep.php';
