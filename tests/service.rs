@@ -425,12 +425,12 @@ fn a_request_gets_the_fields_that_were_for_it_when_it_came() {
     };
     let [all, own, other] = [rule("/*", "X-All"), rule("/wait.php", "X-Own"), rule("/other/*", "X-Other")];
     let before = site(&[all.clone(), own.clone()]);
-    for after in [&[][..], std::slice::from_ref(&all), &[other.clone(), all.clone()], &[other, own, all]] {
-        let output = answer_across_reload(&before, &site(after), "/wait.php", Response::new(Status::OK));
+    for after in [vec![], vec![all.clone()], vec![other.clone(), all.clone()], vec![other, own, all]] {
+        let output = answer_across_reload(&before, &site(&after), "/wait.php", Response::new(Status::OK));
         let (head, content) = output.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("\r\nX-All: 1\r\nX-Own: 1"), "{output}");
         assert!(!head.contains("X-Other") && content == "printed", "{output}");
-        let output = answer_across_reload(&site(&[]), &site(after), "/wait.php", Response::new(Status::OK));
+        let output = answer_across_reload(&site(&[]), &site(&after), "/wait.php", Response::new(Status::OK));
         assert!(!output.contains("X-"), "{output}");
     }
 }
