@@ -59,7 +59,8 @@ impl Tale {
             "request" => told.request = Some(rest.replace(" HTTP/1.1", " HTTP/2.0")),
             "content" => told.content += rest,
             "end" => told.is_ended = true,
-            "invalid" => told.error = Some(rest.to_owned()),
+            // Whether it stands in the target or in Host makes no difference here.
+            "invalid" => told.error = Some(rest.replace("TargetAuthority", "HostInvalid")),
             _ => panic!("{event}"),
         }
     }
