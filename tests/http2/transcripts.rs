@@ -252,8 +252,8 @@ impl Run {
         is_reset && sent.starts_with(&heads) && reply.content.starts_with(&answer.content)
     }
 
-    /// For the same reason, by a response with the same status, or, if that would be 400, by an error of the stream or, since there is no
-    /// field in what was sent as one, of the connection (RFC 9113 §8.1.1).
+    /// For the same reason, by a response with the same status, or, if that would be 400, by an error of the stream or,
+    /// since there is no field in what was sent as one, of the connection (RFC 9113 §8.1.1).
     fn is_refused(&self, told: &Told, reply: &Reply, heard: &Told, answer: &Answer) -> bool {
         if heard.error.is_some() && heard.error != told.error {
             return false;
