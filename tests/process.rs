@@ -274,6 +274,47 @@ fn sighup_applies_what_it_can_and_drops_no_connection() {
     assert!(status.success(), "{log}");
 }
 
+/// Begins its response only when the file `go` is there.
+const LATE: &str = r"<?php
+touch(__DIR__ . '/begun' . $_GET['number']);
+for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
+if ($_GET['file'] ?? '') { header('X-Sendfile: ' . $_GET['file']); }
+echo 'done';
+";
+
+#[test]
+fn sighup_takes_nothing_from_requests_under_way() {
+    let root = site(&[("late.php", LATE), ("file.txt", "file")]);
+    let files = site(&[("secret.txt", "secret")]);
+    let rules = "[headers]\nset = [[\"/*\", \"X-All\", \"1\"], [\"/late.php\", \"X-Own\", \"1\"]]\n";
+    let server = Server::builder(root.path()).workers(2).sections(rules).start();
+    let queries = ["number=1".to_owned(), format!("number=2&file={}/secret.txt", files.path().display())];
+    let [page, file] = queries.map(|query| {
+        let mut connection = server.connect();
+        let request = format!("GET /late.php?{query} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        connection.write(request).expect("sent");
+        connection
+    });
+    wait_until(|| ["begun1", "begun2"].iter().all(|name| root.path().join(name).exists()), "the scripts do not run");
+
+    let directory = format!("internal_files = {{ \"/protected/\" = \"{}\" }}", files.path().display());
+    let rules = "[headers]\nset = [[\"/late.php\", \"X-New\", \"1\"]]\n";
+    server.configure(&Server::builder(root.path()).workers(2).server(&directory).sections(rules));
+    server.signal("HUP");
+    server.wait_for_log("the configuration has been read again");
+    served(&server);
+    fs::write(root.path().join("go"), "").expect("a written file");
+    let (page, file) = (answer(page), answer(file));
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.ends_with("\r\n\r\ndone"), "{page}");
+    assert!(file.starts_with("HTTP/1.1 404 Not Found\r\n"), "{file}");
+    for answer in [page, file] {
+        let has = |name: &str| answer.contains(&format!("\r\n{name}: 1\r\n"));
+        assert!(has("X-All") && has("X-Own") && !has("X-New"), "{answer}");
+    }
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+}
+
 const WHO: &str = "<?php foreach (['REMOTE_ADDR', 'REMOTE_PORT', 'SERVER_ADDR', 'SERVER_PORT', 'REQUEST_SCHEME'] as $name) \
                    { echo $_SERVER[$name], ' '; }";
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ephpm::exchange::{AllSpilled, Spill};
+use ephpm::http::message::Response;
 use ephpm::http::status::Status;
 use ephpm::net::spool::OutputFiles;
 use ephpm::protocol::Disposition;
@@ -208,7 +209,7 @@ fn rule_47_statuses_come_with_their_fields() {
 #[test]
 fn rule_48_no_field_twice() {
     let mut site = Site::default();
-    site.options.headers = HeaderRules { rules: Vec::new(), server: Some("ePHPm") };
+    site.options.headers = HeaderRules { rules: [].into(), server: Some("ePHPm") };
     let (head, _) = answer(&site, &get("/own-fields.php", ""));
     for name in ["Date", "Content-Type", "Content-Length", "Server"] {
         assert_eq!(head.iter().filter(|line| line.starts_with(&format!("{name}:"))).count(), 1, "{name}: {head:?}");
@@ -226,11 +227,12 @@ fn fields_are_set_on_every_response() {
         let [pattern, name, value] = [pattern, name, value].map(str::to_owned);
         Rule { pattern, name, value, replaces }
     };
-    site.options.headers.rules = vec![
+    site.options.headers.rules = [
         rule("/*", "X-Content-Type-Options", "nosniff", true),
         rule("*.txt", "Cache-Control", "max-age=60", true),
         rule("/own-*", "X-Powered-By", "", true),
-    ];
+    ]
+    .into();
     site.options.content.bytes_max = 3;
     for input in [
         get("/a.txt", ""),
@@ -392,6 +394,64 @@ fn files_that_a_script_may_not_hand_over_are_not_found() {
             assert!(!head.iter().any(|line| line.starts_with("X-")), "{head:?}");
             // A page that hands something over itself does so in vain.
             assert!(content.contains("<h1>404 Not Found</h1>") || content == "printed", "{content}");
+        }
+    }
+}
+
+/// What `/wait.php` is answered when the configuration changes while it runs, and then its response begins with `head`.
+fn answer_across_reload(before: &Site, after: &Site, target: &str, head: Response) -> String {
+    let mut connection = before.connect();
+    connection.receive(get(target, "").as_bytes());
+    connection.reload(after.options.clone());
+    connection.with_waiting(|scripts| {
+        let mut script = Box::new(scripts.pop().unwrap());
+        script.send_head(head);
+        script.write(b"printed").unwrap();
+        script.complete();
+    });
+    connection.output()
+}
+
+#[test]
+fn a_request_gets_the_fields_that_were_for_it_when_it_came() {
+    let rule = |pattern: &str, name: &str| {
+        let [pattern, name, value] = [pattern, name, "1"].map(str::to_owned);
+        Rule { pattern, name, value, replaces: true }
+    };
+    let site = |rules: &[Rule]| {
+        let mut site = Site::default();
+        site.options.headers = HeaderRules { rules: rules.into(), server: None };
+        site
+    };
+    let [all, own, other] = [rule("/*", "X-All"), rule("/wait.php", "X-Own"), rule("/other/*", "X-Other")];
+    let before = site(&[all.clone(), own.clone()]);
+    for after in [vec![], vec![all.clone()], vec![other.clone(), all.clone()], vec![other, own, all]] {
+        let output = answer_across_reload(&before, &site(&after), "/wait.php", Response::new(Status::OK));
+        let (head, content) = output.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("\r\nX-All: 1\r\nX-Own: 1"), "{output}");
+        assert!(!head.contains("X-Other") && content == "printed", "{output}");
+        let output = answer_across_reload(&site(&[]), &site(&after), "/wait.php", Response::new(Status::OK));
+        assert!(!output.contains("X-"), "{output}");
+    }
+}
+
+#[test]
+fn a_script_names_files_of_directories_that_there_were_when_it_began() {
+    let (with, without) = (with_internal_files(), Site::default());
+    let mut with_page = with_internal_files();
+    with_page.options.error_pages = ErrorPages { pages: vec![(Status::NOT_FOUND, "/b.html".to_owned())] };
+    for (before, after, status, content) in [
+        (&without, &with, "404 Not Found", "<h1>404 Not Found</h1>"),
+        (&without, &with_page, "404 Not Found", "<b>"),
+        (&with, &without, "404 Not Found", "<h1>404 Not Found</h1>"),
+        (&with, &with_page, "200 OK", "0123456789secret"),
+    ] {
+        for (name, value) in [("X-Accel-Redirect", "/protected/secret.txt"), ("X-Sendfile", "/srv/files/secret.txt")] {
+            let mut head = Response::new(Status::OK);
+            head.headers.add(name, value.as_bytes());
+            let output = answer_across_reload(before, after, "/wait.php", head);
+            assert!(output.starts_with(&format!("HTTP/1.1 {status}\r\n")) && output.contains(content), "{output}");
+            assert!(!output.contains(name), "{output}");
         }
     }
 }

@@ -19,6 +19,9 @@ pub const CONTENT_MEMORY_MAX: usize = 2 * 1024 * 1024;
 /// Request content that all requests together hold in memory, or 16 times as much as one may if that is more; what
 /// exceeds it goes to files, however short.
 pub const CONTENTS_MEMORY_MAX: u64 = 64 * 1024 * 1024;
+/// Request content, such as a form's, that is held in memory while there is any for all. More of one request is only
+/// while less than half of that is taken, or else a few slow uploads would send everybody's forms to files.
+pub const CONTENT_FORM_BYTES: u64 = 256 * 1024;
 /// Request content that all requests together hold in temporary files (503).
 pub const CONTENT_FILES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Unread request content that is read and thrown away to keep a connection in sync; beyond it the connection closes.

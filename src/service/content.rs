@@ -1,7 +1,8 @@
 //! Collects a request's content before PHP sees it, so that a slow upload never occupies a PHP thread.
 //!
 //! What is small stays in memory; beyond [`CollectorOptions::memory_max`] everything goes to an unlinked temporary
-//! file, which the kernel reclaims however the request ends.
+//! file, which the kernel reclaims however the request ends. Half of the memory that there is for all is kept for what
+//! is no longer than a form ([`limits::CONTENT_FORM_BYTES`]).
 
 use std::fs::File;
 use std::io;
@@ -109,10 +110,12 @@ impl Collector {
             return Err(CollectError::TooLarge);
         }
         let all = &options.held;
+        let is_form = self.len <= limits::CONTENT_FORM_BYTES;
+        let all_memory_max = if is_form { options.all_memory_max } else { options.all_memory_max / 2 };
         match &mut self.held {
             Held::Memory(memory)
                 if memory.len() + bytes.len() <= options.memory_max
-                    && self.share.grow(&all.memory, count, options.all_memory_max) =>
+                    && self.share.grow(&all.memory, count, all_memory_max) =>
             {
                 memory.extend_from_slice(bytes);
             }
@@ -265,6 +268,41 @@ mod tests {
         held(0, 6);
         drop(second);
         held(0, 0);
+    }
+
+    #[test]
+    fn long_content_leaves_half_of_the_memory_to_forms() {
+        const FORM: u64 = limits::CONTENT_FORM_BYTES;
+        let memory_max = usize::try_from(8 * FORM).unwrap();
+        let options = CollectorOptions {
+            bytes_max: 8 * FORM,
+            memory_max,
+            all_memory_max: 8 * FORM,
+            ..CollectorOptions::default()
+        };
+        let held =
+            |memory, files| assert_eq!((options.held.memory.bytes(), options.held.files.bytes()), (memory, files));
+        let mut spool = TestSpool { created: 0, fails: false };
+        let form = Bytes::from(vec![b'x'; usize::try_from(FORM).unwrap()]);
+        let mut push = |collector: &mut Collector| collector.push(&form, &options, &mut spool).unwrap();
+        let [mut long, mut other, ..] = [(); 2].map(|()| Collector::new(None, &options).unwrap());
+        (0..4).for_each(|_| push(&mut long));
+        held(4 * FORM, 0);
+        push(&mut other);
+        held(5 * FORM, 0);
+        // Half is taken: what is longer than a form goes to files, and forms stay.
+        push(&mut other);
+        held(4 * FORM, 2 * FORM);
+        let mut forms = [(); 4].map(|()| Collector::new(None, &options).unwrap());
+        forms.iter_mut().for_each(&mut push);
+        held(8 * FORM, 2 * FORM);
+        push(&mut long);
+        held(4 * FORM, 7 * FORM);
+        // Now there is room for long content again.
+        drop(forms);
+        let mut third = Collector::new(None, &options).unwrap();
+        (0..4).for_each(|_| push(&mut third));
+        held(4 * FORM, 7 * FORM);
     }
 
     #[test]

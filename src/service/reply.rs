@@ -55,12 +55,12 @@ impl Reply {
             record.status = Some(head.status());
         }
         match head {
-            Head::Shared(head) if cx.options.headers.changes_nothing(self.rules) => {
+            Head::Shared(head) if self.rules.changes_nothing() => {
                 protocol.send_shared(self.id, &head, length, cx.date, out);
             }
             head => {
                 let mut response = head.into_response();
-                cx.options.headers.apply(self.rules, &mut response);
+                self.rules.apply(&mut response);
                 protocol.send_response(self.id, response, length, cx.date, out);
             }
         }

@@ -3,7 +3,8 @@
 //!
 //! Each event loop has a disk of its own, and tells it the time. What was learnt of a path is believed for a second
 //! ([`Options::ttl`]), then examined again; a missing path only for a tenth of that, since applications create files on
-//! demand and send the client back for them. Small files are held in memory, larger ones open. Metadata always belong to the
+//! demand and send the client back for them, and a script's for no longer than a second, since PHP opens it by name and
+//! no policy is asked again. Small files are held in memory, larger ones open. Metadata always belong to the
 //! bytes sent: they come from the descriptor that the bytes were read from, and of a file that is sent from the disk
 //! they are compared again in every turn of the loop. The root is a directory held open, and looked up again as often, so
 //! that a deployment may switch a link.
@@ -25,6 +26,7 @@ use super::cache_control::CacheRules;
 use super::compression;
 use super::file_cache::{Cached, FileCache, Limits};
 use super::files::{Files, Kind, OpenError, OpenFile};
+use super::source::SCRIPT_EXTENSION;
 use crate::base::chunk::FileRange;
 use crate::base::sys::confine::{self, Links};
 use crate::base::sys::file::{Directory, FileStatus, FileType, is_out_of_descriptors, is_unreachable};
@@ -32,6 +34,8 @@ use crate::http::coding::Coding;
 
 /// How long what was learnt of a path is believed, unless another time is configured.
 pub const TTL: Duration = Duration::from_secs(1);
+/// How long a script's path is believed to be one that may be run, unless everything is believed for less.
+pub const SCRIPT_TTL: Duration = Duration::from_secs(1);
 /// How long a missing path is believed to be missing, unless everything is believed for less.
 pub const MISSING_TTL: Duration = Duration::from_millis(100);
 /// Bounds of each of the cache's two generations. 4,096 names serve a large site; 1,000 open files fit the limit that
@@ -125,7 +129,7 @@ impl Disk {
 
     /// Asks the file system what lies at `path`, and keeps the file that is held if it is still the same.
     fn examine(&mut self, path: &[u8]) -> Kind {
-        self.follow_root();
+        self.follow_root(path);
         let previous = self.cache.remove(path);
         let (kind, status) = match self.root.directory.status_of(path) {
             Ok(status) => (kind_of(status.file_type), Some(status)),
@@ -195,16 +199,21 @@ impl Disk {
     }
 
     /// Forgets everything if the document root is another directory than it was.
-    fn follow_root(&mut self) {
-        if self.root.has_moved(self.now, self.ttl) {
+    fn follow_root(&mut self, path: &[u8]) {
+        if self.root.has_moved(self.now, self.ttl_of(path)) {
             self.shed();
         }
+    }
+
+    /// How long what lies at `path` is believed.
+    fn ttl_of(&self, path: &[u8]) -> Duration {
+        if path.ends_with(SCRIPT_EXTENSION) { self.ttl.min(SCRIPT_TTL) } else { self.ttl }
     }
 }
 
 impl Files for Disk {
     fn kind(&mut self, path: &[u8]) -> Kind {
-        let (now, ttl) = (self.now, self.ttl);
+        let (now, ttl) = (self.now, self.ttl_of(path));
         let known = self.cache.look(path, |entry| entry.is_fresh(now, ttl).then_some(entry.kind));
         known.flatten().unwrap_or_else(|| self.examine(path))
     }

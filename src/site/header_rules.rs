@@ -2,9 +2,11 @@
 //!
 //! Rules apply in their order, to every final response: files, scripts, redirects, errors. What a rule is for is
 //! decided when a request comes, in a [`Selection`] of a few bytes, so that nothing of the request need be kept until
-//! its response is there. Framing, `Connection` and `Date` are the protocol's, whatever a rule says.
+//! its response is there. It keeps the rules that it is of, so a configuration that is read meanwhile changes nothing.
+//! Framing, `Connection` and `Date` are the protocol's, whatever a rule says.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::path::MappedPath;
 use crate::http::message::{Request, Response};
@@ -16,7 +18,7 @@ pub const RULES_MAX: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeaderRules {
     /// At most [`RULES_MAX`].
-    pub rules: Vec<Rule>,
+    pub rules: Arc<[Rule]>,
     /// `Server` of each response that a script has given none.
     pub server: Option<&'static str>,
 }
@@ -35,37 +37,45 @@ pub struct Rule {
 }
 
 /// Which rules are for a request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Selection(u64);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The rules that there were when it came; none, and nothing is shared, if it is for none of them.
+    rules: Option<Arc<[Rule]>>,
+    /// One for each that is for it, by its place in `rules`.
+    bits: u64,
+    /// As [`HeaderRules::server`].
+    server: Option<&'static str>,
+}
 
 impl HeaderRules {
     /// The rules for this request; for one that could not be read, those for every path.
     pub fn select(&self, request: Option<&Request>) -> Selection {
         let mut path: Option<Cow<'_, [u8]>> = None;
-        let mut selected = 0;
+        let mut bits = 0;
         for (index, rule) in self.rules.iter().take(RULES_MAX).enumerate() {
             let applies = rule.is_for_all()
                 || request.is_some_and(|request| {
                     let path = path.get_or_insert_with(|| decoded(request.path()));
                     matches(rule.pattern.as_bytes(), path)
                 });
-            selected |= u64::from(applies) << index;
+            bits |= u64::from(applies) << index;
         }
-        Selection(selected)
+        let rules = (bits != 0).then(|| Arc::clone(&self.rules));
+        Selection { rules, bits, server: self.server }
     }
+}
 
+impl Selection {
     /// Whether [`apply`](Self::apply) leaves every response as it is.
-    pub fn changes_nothing(&self, selection: Selection) -> bool {
-        selection == Selection::default() && self.server.is_none()
+    pub fn changes_nothing(&self) -> bool {
+        self.rules.is_none() && self.server.is_none()
     }
 
     /// Changes the fields of a response as the selected rules say. A response whose fields leave no room (64 KiB) goes
     /// without more.
-    pub fn apply(&self, selection: Selection, response: &mut Response) {
-        let Selection(mut left) = selection;
-        while left != 0 {
-            let rule = &self.rules[left.trailing_zeros() as usize];
-            left &= left - 1;
+    pub fn apply(&self, response: &mut Response) {
+        let rules = self.rules.iter().flat_map(|rules| rules.iter().take(RULES_MAX)).enumerate();
+        for (_, rule) in rules.filter(|(index, _)| self.bits >> index & 1 == 1) {
             if rule.replaces {
                 response.headers.remove(&rule.name);
             }
@@ -143,30 +153,32 @@ mod tests {
     #[test]
     fn rules_are_chosen_by_the_decoded_path() {
         let rules = HeaderRules {
-            rules: vec![rule("/*", "A", "1", false), rule("/b c/*", "B", "1", false), rule("*.css", "C", "1", false)],
+            rules: [rule("/*", "A", "1", false), rule("/b c/*", "B", "1", false), rule("*.css", "C", "1", false)]
+                .into(),
             server: None,
         };
         for (target, selected) in [("/", 1), ("/b%20c/x?y", 3), ("/x/../b%20c/%2e/y.%63ss", 7), ("/x?.css", 1)] {
-            assert_eq!(rules.select(Some(&request("GET", target, &[]))), Selection(selected), "{target}");
+            assert_eq!(rules.select(Some(&request("GET", target, &[]))).bits, selected, "{target}");
         }
-        assert_eq!(rules.select(None), Selection(1));
+        assert_eq!(rules.select(None).bits, 1);
         assert_eq!(HeaderRules::default().select(None), Selection::default());
     }
 
     #[test]
     fn fields_are_added_replaced_and_removed() {
         let mut rules = HeaderRules {
-            rules: vec![
+            rules: [
                 rule("/*", "Link", "<a>", false),
                 rule("/*", "x-powered-by", "", true),
                 rule("/*", "X-Frame-Options", "DENY", true),
-            ],
+            ]
+            .into(),
             server: Some("ePHPm"),
         };
         let applied = |rules: &HeaderRules, fields: &[(&str, &str)]| {
             let mut response = Response::new(Status::OK);
             fields.iter().for_each(|(name, value)| response.headers.add(name, value.as_bytes()));
-            rules.apply(rules.select(None), &mut response);
+            rules.select(None).apply(&mut response);
             let line = |(name, value): (&[u8], &[u8])| format!("{}: {}", name.escape_ascii(), value.escape_ascii());
             response.headers.iter().map(line).collect::<Vec<_>>()
         };

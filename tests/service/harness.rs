@@ -3,6 +3,7 @@
 // Compiled into several test crates, and none uses all of it.
 #![allow(dead_code)]
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -82,7 +83,7 @@ impl Site {
         let bell = Arc::new(Bell::new(1024, Box::new(|| {})));
         let php = Arc::new(Php { is_busy: self.is_busy, waiting: Mutex::new(Vec::new()) });
         Connection {
-            site: self,
+            options: Cow::Borrowed(&self.options),
             http: Http::new(
                 Protocol::either(Http1Options::default(), Arc::clone(&self.http2)),
                 Key::from_bits(7),
@@ -104,7 +105,7 @@ impl Site {
 }
 
 pub(crate) struct Connection<'a> {
-    site: &'a Site,
+    options: Cow<'a, Options>,
     http: Http,
     exchanges: Exchanges,
     php: Arc<Php>,
@@ -131,6 +132,11 @@ impl Connection<'_> {
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.inbox.extend_from_slice(bytes);
         self.turn();
+    }
+
+    /// From now on another configuration holds.
+    pub(crate) fn reload(&mut self, options: Options) {
+        self.options = Cow::Owned(options);
     }
 
     /// Whether received bytes are welcome.
@@ -226,7 +232,7 @@ impl Connection<'_> {
             now: self.now,
             wall: WALL,
             date: DATE,
-            options: &self.site.options,
+            options: &self.options,
             router: &self.router,
             files: &mut Tree(FILES),
             spool: &mut NoSpool,

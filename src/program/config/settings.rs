@@ -104,7 +104,7 @@ settings! {
         /// `post_max_size` and `upload_max_filesize` follow it. Default: 64 MiB.
         content_bytes_max: u64 = size(1, 1 << 40), "64M";
         /// Bytes of a request's content that are kept in memory; content that is longer goes to
-        /// an unlinked file in `temp_dir`: 0 to 1 GiB. Default: 256 KiB.
+        /// an unlinked file in `temp_dir`: 0 to 1 GiB. Default: 2 MiB.
         content_memory_max: usize = size(0, 1 << 30), "2M";
         /// Bytes of all requests' content that lie in `temp_dir` at once; one that needs more is
         /// answered 503: 0 to 1024 GiB. Default: 4 GiB.
@@ -282,7 +282,7 @@ settings! {
         rules: Vec<CacheRule> = cache_rules(), unset "none";
         /// How long the server believes what it has learnt of a file or a directory on the disk;
         /// then it looks again: 0, at each request, to 1 hour. That there is none is believed for
-        /// 100 ms at most. Default: 1 s.
+        /// 100 ms at most, and that there is a script for 1 s. Default: 1 s.
         file_ttl: Duration = grace(), "1s";
     }
     /// `[process]`: whom the process runs as, and what it may do.

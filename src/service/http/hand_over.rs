@@ -23,7 +23,8 @@ const CONDITIONS: [&str; 6] =
     ["If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"];
 
 impl Http {
-    /// Answers with the file that a script has named in `response`. `request` is there if any file may be named.
+    /// Answers with the file that a script has named in `response`. `request` is there if any file might be named when it
+    /// came; the configuration may have been another one then.
     pub(super) fn hand_over(
         &mut self,
         reply: Reply,
@@ -32,11 +33,14 @@ impl Http {
         out: &mut SendQueue,
         cx: &mut Context<'_>,
     ) {
-        let Some((index, path)) = locate(&response.headers, cx) else {
-            let request = request.map(|request| *request);
-            return self.refuse(reply, Refusal::new(Status::NOT_FOUND), request, out, cx);
+        let located = locate(&response.headers, request.is_some(), cx);
+        let (mut request, index, path) = match (request, located) {
+            (Some(request), Some((index, path))) => (retrieving(*request), index, path),
+            (request, _) => {
+                let request = request.map(|request| *request);
+                return self.refuse(reply, Refusal::new(Status::NOT_FOUND), request, out, cx);
+            }
         };
-        let mut request = retrieving(*request.expect("it was kept, since there are directories"));
         if response.headers.get_all("Cache-Control").any(forbids_transformation) {
             request.headers.remove("Accept-Encoding");
         }
@@ -55,10 +59,10 @@ impl Http {
     }
 }
 
-/// Where the file lies that a script has named, if it may.
-fn locate(headers: &Headers, cx: &Context<'_>) -> Option<(usize, Vec<u8>)> {
+/// Where the file lies that a script has named, if it may name any and that one.
+fn locate(headers: &Headers, may_name_any: bool, cx: &Context<'_>) -> Option<(usize, Vec<u8>)> {
     let handover = Handover::of(headers)?;
-    let located = cx.options.internal_files.locate(handover);
+    let located = may_name_any.then(|| cx.options.internal_files.locate(handover)).flatten();
     if located.is_none() {
         let (Handover::Accel(name) | Handover::Sendfile(name)) = handover;
         log::error!("a script names a file outside server.internal_files: {}", name.escape_ascii());

@@ -205,6 +205,42 @@ fn s7_a_file_that_becomes_a_link_is_believed_no_longer_than_any() {
 }
 
 #[test]
+fn s7_a_script_that_becomes_a_link_is_believed_for_a_second_at_most() {
+    let (site, other) = (Site::new(), Site::new());
+    site.write("root/a.php", b"", 0);
+    site.write("root/b.php", b"", 0);
+    site.write("root/a.css", b"", 0);
+    other.write("b.php", b"", 0);
+    let root = site.root.join("root");
+    let now = Instant::now();
+    for (ttl, believed) in [(SCRIPT_TTL * 60, SCRIPT_TTL), (MISSING_TTL, MISSING_TTL)] {
+        let options = Options { links: Links::Inside, ttl, ..Options::default() };
+        let mut disk = Disk::new(&root, options, now).unwrap();
+        assert_eq!((disk.kind(b"/a.php"), disk.kind(b"/a.css")), (Kind::File, Kind::File));
+        for name in ["a.php", "a.css"] {
+            fs::rename(root.join(name), site.root.join(name)).unwrap();
+            symlink("/etc/passwd", root.join(name)).unwrap();
+        }
+        disk.tick(now + believed - Duration::from_millis(1));
+        assert_eq!((disk.kind(b"/a.php"), disk.kind(b"/a.css")), (Kind::File, Kind::File));
+        disk.tick(now + believed);
+        assert_eq!(disk.kind(b"/a.php"), Kind::Denied);
+        disk.tick(now + ttl);
+        assert_eq!(disk.kind(b"/a.css"), Kind::Denied);
+        ["a.php", "a.css"].iter().for_each(|name| fs::rename(site.root.join(name), root.join(name)).unwrap());
+    }
+    // Nor is it looked for below what was the document root for longer.
+    symlink(&root, site.root.join("current")).unwrap();
+    let options = Options { ttl: SCRIPT_TTL * 60, ..Options::default() };
+    let mut disk = Disk::new(&site.root.join("current"), options, now).unwrap();
+    assert_eq!((disk.kind(b"/a.php"), disk.kind(b"/b.php")), (Kind::File, Kind::File));
+    symlink(&other.root, site.root.join("next")).unwrap();
+    fs::rename(site.root.join("next"), site.root.join("current")).unwrap();
+    disk.tick(now + SCRIPT_TTL);
+    assert_eq!((disk.kind(b"/a.php"), disk.kind(b"/b.php")), (Kind::Missing, Kind::File));
+}
+
+#[test]
 fn a_changed_file_is_read_again_after_a_second() {
     let site = Site::new();
     for (size, name) in [(10, "/small.txt"), (MEMORY_FILE_BYTES_MAX as usize + 1, "/large.txt")] {
