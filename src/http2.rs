@@ -113,6 +113,8 @@ struct Stream {
     /// The request's content, until its end.
     content: Option<RecvStream>,
     respond: Respond,
+    /// The peer holds its content back until it is told to send it.
+    awaits_continue: bool,
     /// The application has been told that there is no room.
     is_stalled: bool,
     /// Nothing more is to come from the application.

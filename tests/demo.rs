@@ -275,6 +275,7 @@ fn lines_arrive_while_the_script_runs() {
     check_holds(&page(client.get("/stream.php"), 200), "Start");
     let mut incoming = client.open(&Request::get("/stream.php?lines=10&pause_ms=300"));
     assert_eq!(incoming.status(), 200);
+    assert_eq!(incoming.header("Cache-Control"), Some("no-store"), "the page's fields come before its first line");
     let mut text = String::new();
     while !text.contains("Line 1 of 10") {
         let piece = incoming.read().expect("readable").expect("the first line before the end");

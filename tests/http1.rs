@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "http1/application.rs"]
+mod application;
 #[path = "http1/tcp.rs"]
 mod tcp;
 #[path = "http1/transcript.rs"]
@@ -13,14 +15,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use application::{Answer, Given, describe, describe_fields};
+use bytes::BytesMut;
 use ephpm::base::send_queue::SendQueue;
-use ephpm::http::message::{ContentLength, Request, Response};
-use ephpm::http::status::Status;
 use ephpm::http1::Http1Options;
 use ephpm::http2::Http2Options;
 use ephpm::protocol::{Awaiting, Disposition, Event, Protocol, StreamId};
-use transcript::{Action, Case, DATE, Outcome, Step, read_directory};
+use transcript::{Action, Case, Outcome, Step, read_directory};
 
 #[test]
 fn transcripts_hold_however_the_input_is_split() {
@@ -144,56 +145,6 @@ struct Run {
     waiting: Option<StreamId>,
 }
 
-/// What the application does.
-#[derive(Default)]
-struct Answer {
-    early: bool,
-    hold: bool,
-    sends_continue: bool,
-    resets: bool,
-    unfinished: bool,
-    shows_fields: bool,
-    status: Option<u16>,
-    reason: Option<String>,
-    fields: Vec<(String, String)>,
-    length: Option<Option<u64>>,
-    content: Vec<Vec<u8>>,
-    interim: Vec<u16>,
-}
-
-impl Answer {
-    /// Takes note of an instruction that concerns the answer.
-    fn act(&mut self, action: &Action) {
-        match action.clone() {
-            Action::Early => self.early = true,
-            Action::Hold => self.hold = true,
-            Action::Continue => self.sends_continue = true,
-            Action::Reset => self.resets = true,
-            Action::Unfinished => self.unfinished = true,
-            Action::Fields => self.shows_fields = true,
-            Action::Status(code) => self.status = Some(code),
-            Action::Reason(reason) => self.reason = Some(reason),
-            Action::Field(name, value) => self.fields.push((name, value)),
-            Action::Length(length) => self.length = Some(length),
-            Action::Content(content) => self.content.push(content),
-            Action::Interim(code) => self.interim.push(code),
-            _ => {}
-        }
-    }
-
-    /// Back to the plain answer.
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
-
-    fn pieces(&self) -> Vec<&[u8]> {
-        match &self.content[..] {
-            [] => vec![b"ok"],
-            content => content.iter().map(Vec::as_slice).collect(),
-        }
-    }
-}
-
 impl Run {
     fn new(case: &Case) -> Self {
         Self {
@@ -250,7 +201,7 @@ impl Run {
         match event {
             Event::Request(id, request) => {
                 let fields = if self.answer.shows_fields { describe_fields(&request) } else { Vec::new() };
-                self.log.push(Outcome::Event(describe(id, &request)));
+                self.log.push(Outcome::Event(describe(id.0, &request)));
                 self.log.extend(fields.into_iter().map(Outcome::Event));
                 if self.answer.sends_continue {
                     self.protocol.send_continue(id, &mut self.out);
@@ -281,41 +232,14 @@ impl Run {
                 if self.waiting == Some(id) {
                     return self.protocol.reset(id);
                 }
-                let response = Response::new(error.status());
-                let length =
-                    if self.answer.length == Some(None) { ContentLength::Unknown } else { ContentLength::Exact(2) };
-                self.protocol.send_response(id, response, length, DATE, &mut self.out);
-                self.protocol.send_content(id, Bytes::from_static(b"no").into(), &mut self.out);
-                self.protocol.finish(id, &mut self.out);
+                self.answer.refuse(&mut self.protocol, id, error, &mut self.out);
             }
         }
     }
 
     fn respond(&mut self, id: StreamId) {
-        let (protocol, out, answer) = (&mut self.protocol, &mut self.out, &self.answer);
-        for code in &answer.interim {
-            let response = Response::new(Status::from_code(*code).unwrap());
-            protocol.send_response(id, response, ContentLength::Unknown, DATE, out);
-        }
-        let mut response = Response::new(Status::from_code(answer.status.unwrap_or(200)).unwrap());
-        response.reason = answer.reason.as_ref().map(|reason| reason.as_bytes().into());
-        for (name, value) in &answer.fields {
-            response.headers.add(name, value.as_bytes());
-        }
-        let content = answer.pieces();
-        let total = content.iter().map(|piece| piece.len() as u64).sum();
-        let length = answer.length.unwrap_or(Some(total));
-        let length = length.map_or(ContentLength::Unknown, ContentLength::Exact);
-        protocol.send_response(id, response, length, DATE, out);
-        for piece in content {
-            protocol.send_content(id, Bytes::copy_from_slice(piece).into(), out);
-        }
-        if answer.resets {
-            protocol.reset(id);
-        } else if answer.unfinished {
+        if self.answer.respond(&mut self.protocol, id, &mut self.out) == Given::Unfinished {
             self.waiting = Some(id);
-        } else {
-            protocol.finish(id, out);
         }
     }
 
@@ -351,31 +275,4 @@ impl Run {
             }
         }
     }
-}
-
-fn describe(id: StreamId, request: &Request) -> String {
-    let mut text = format!(
-        "request {} {} {} {}",
-        id.0,
-        request.method.as_str(),
-        request.target().escape_ascii(),
-        request.version.as_str()
-    );
-    if let Some(authority) = request.authority() {
-        text += &format!(" host {}", authority.escape_ascii());
-    }
-    match request.content_length {
-        Some(0) => {}
-        Some(length) => text += &format!(" content {length}"),
-        None => text += " content chunked",
-    }
-    if request.expects_continue {
-        text += " expects-continue";
-    }
-    text
-}
-
-fn describe_fields(request: &Request) -> Vec<String> {
-    let line = |(name, value): (&[u8], &[u8])| format!("field {}: {}", name.escape_ascii(), value.escape_ascii());
-    request.headers.iter().map(line).collect()
 }

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "http1/application.rs"]
+#[allow(dead_code, reason = "what only HTTP/1 can show")]
+mod application;
 #[path = "http2/attacks.rs"]
 mod attacks;
 #[path = "http2/frames.rs"]
@@ -12,6 +15,15 @@ mod frames;
 mod harness;
 #[path = "http2/hpack.rs"]
 mod hpack;
+#[path = "http2/told.rs"]
+mod told;
+#[path = "http1/transcript.rs"]
+#[allow(dead_code, reason = "what only HTTP/1 can show")]
+mod transcript;
+#[path = "http2/transcripts.rs"]
+mod transcripts;
+#[path = "http2/translate.rs"]
+mod translate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

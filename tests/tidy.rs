@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The layers, highest first. A module imports only from layers below its own, and within its own.
 const LAYERS: &[&str] = &[
@@ -40,6 +41,9 @@ const CONFINED: &[(&str, &[&str])] = &[
 
 /// Lines of code in a file, its tests apart.
 const LINES_MAX: usize = 600;
+
+/// Bytes of a file in the repository.
+const COMMITTED_BYTES_MAX: u64 = 1 << 20;
 
 struct Source {
     /// `net::event_loop`; `lib` and `main` for the roots.
@@ -224,6 +228,22 @@ fn files_stay_readable() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Build output, archives and core dumps are larger than any source.
+#[test]
+fn nothing_large_is_committed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = ["-c", "safe.directory=*", "ls-files", "-z"];
+    let Ok(listed) = Command::new("git").args(list).current_dir(root).output() else { return };
+    if !listed.status.success() {
+        // This is no checkout, but somebody's copy of one.
+        return;
+    }
+    let names = String::from_utf8(listed.stdout).unwrap();
+    let sizes = names.split_terminator('\0').filter_map(|name| Some((name, fs::metadata(root.join(name)).ok()?.len())));
+    let (large, others): (Vec<_>, Vec<_>) = sizes.partition(|(_, len)| *len > COMMITTED_BYTES_MAX);
+    assert!(large.is_empty() && !others.is_empty(), "{large:?}");
 }
 
 #[test]

@@ -14,6 +14,9 @@ allow_methods('GET', 'HEAD');
 $lines = whole_number($_GET, 'lines', 10, 1, 50);
 $pause_ms = whole_number($_GET, 'pause_ms', 300, 0, 1000);
 
+if (isset($_GET['lines'])) {
+    stream_begin();
+}
 page_begin('Streaming', 'Each line leaves by flush() while the script is still running.');
 ?>
   <form action="/stream.php" method="get" id="stream">
@@ -27,7 +30,6 @@ page_begin('Streaming', 'Each line leaves by flush() while the script is still r
   <h2>As HTML</h2>
   <ol class="lines" aria-live="polite">
 <?php
-    stream_begin();
     for ($line = 1; $line <= $lines; $line++) {
         stream_send(sprintf("    <li>Line %d of %d at %s</li>\n", $line, $lines, date('H:i:s')), $line < $lines ? $pause_ms : 0);
     }

@@ -41,7 +41,8 @@ pub struct Queue<T> {
     closed: AtomicBool,
     /// How often all were roused.
     roused: AtomicU64,
-    /// Whoever comes up is to call the next. While this is false some producer has yet to tend the queue.
+    /// Whoever comes up is to call the next. While this is false and items wait some producer has
+    /// yet to tend the queue.
     handed_over: AtomicBool,
     dormitory: Dormitory,
 }
@@ -114,7 +115,8 @@ impl<T> Queue<T> {
         if self.is_closed() || self.items.len() >= self.capacity {
             return Err(item);
         }
-        if self.handed_over.load(Ordering::Relaxed) {
+        // While items wait the consumers go on to call each other for these too, and for others' as well.
+        if self.handed_over.load(Ordering::Relaxed) && self.items.is_empty() {
             // Whoever has just handed it over may rely on this thread from here on: what that one had pushed before is
             // seen here when this thread looks, since both store with SeqCst.
             self.handed_over.store(false, Ordering::SeqCst);

@@ -89,6 +89,7 @@ impl Http2 {
                 method: Method::from_bytes(parts.method.as_str().as_bytes()),
                 content: (!is_complete).then_some(content),
                 respond: Respond::Head(respond),
+                awaits_continue: received.as_ref().is_ok_and(|request| request.expects_continue),
                 is_stalled: false,
                 is_ended: false,
             }
@@ -139,6 +140,7 @@ impl Http2 {
                     // The event is handled before h2 reads on, so that what is not consumed is not asked for.
                     is_reset |= content.flow_control().release_capacity(bytes.len()).is_err();
                     stream.line.note();
+                    stream.awaits_continue = false;
                     if !bytes.is_empty() {
                         self.events.push_back(Event::Content(id, bytes));
                     }

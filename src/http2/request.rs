@@ -7,6 +7,7 @@
 use bytes::BytesMut;
 use h2_http::header::COOKIE;
 use h2_http::request::Parts;
+use h2_http::uri::Scheme;
 
 use super::Http2Options;
 use crate::http::authority::Authority;
@@ -86,6 +87,10 @@ impl Block {
             // The port is not optional here (RFC 9113 §8.5).
             let named = authority.filter(|span| Authority::parse(self.slice(*span)).is_some_and(|a| a.port.is_some()));
             return named.map(|span| (span, named)).ok_or(Fault::Malformed(PeerError::TargetForm));
+        }
+        // What has another scheme is not ours to serve. Without `:authority`, h2 does not tell.
+        if parts.uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+            return Err(PeerError::TargetForm.into());
         }
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).as_bytes();
         if path.len() > options.target_bytes_max {

@@ -37,11 +37,12 @@ pub(super) enum Length {
 }
 
 impl Http2 {
-    /// Tells the peer to send the content it holds back, unless it has not waited or is being answered already.
+    /// Tells the peer to send the content it holds back: once, only when it waits for that, and only while it does.
     pub fn send_continue(&mut self, id: StreamId) {
         let Some(stream) = self.stream(id) else { return };
-        if let Respond::Head(respond) = &mut stream.respond
-            && stream.content.is_some()
+        if let (Respond::Head(respond), Some(content)) = (&mut stream.respond, &mut stream.content)
+            && std::mem::take(&mut stream.awaits_continue)
+            && content.flow_control().used_capacity() == 0
         {
             let mut response = H2Response::new(());
             *response.status_mut() = StatusCode::CONTINUE;

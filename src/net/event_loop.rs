@@ -264,9 +264,13 @@ impl EventLoop {
                 self.replace();
             }
             self.accept()?;
+            if self.slots.round() == 0 {
+                // Connections that are only refused have no turns.
+                self.exchanges.hand_over();
+            }
             for _ in 0..self.slots.round() {
-                self.turn();
-                self.exchanges.tend();
+                let is_heavy = self.turn();
+                self.exchanges.tend(is_heavy);
             }
             self.connections.store(self.slots.len(), Ordering::Relaxed);
             self.hand_over_log(|log, now| log.take(now));
@@ -366,9 +370,10 @@ impl EventLoop {
     }
 
     /// Gives the connection that has waited for longest its turn.
-    fn turn(&mut self) {
+    /// Gives one connection its turn. Whether it has used up a budget.
+    fn turn(&mut self) -> bool {
         let Self { slots, clock, scratch, disk, internal_disks, spool, exchanges, access_log, shared, .. } = self;
-        let Some((key, slot)) = slots.next_turn() else { return };
+        let Some((key, slot)) = slots.next_turn() else { return false };
         let mut context = Context {
             now: clock.now,
             wall: clock.wall,
@@ -388,6 +393,7 @@ impl EventLoop {
         } else if let Turn::Announced(client) = turn {
             self.admit_announced(key, client);
         }
+        matches!(turn, Turn::Again)
     }
 
     fn replace(&mut self) {
@@ -402,6 +408,8 @@ impl EventLoop {
 
     fn drain(&mut self, is_replaced: bool) {
         self.draining = true;
+        // Taking what waits may take a while.
+        self.exchanges.hand_over();
         // The kernel resets what still waits when the last listener of an address closes.
         self.accept_waiting();
         self.listeners.clear();

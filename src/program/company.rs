@@ -97,9 +97,8 @@ impl Company {
 
     /// Asks the others what they are at. To be followed by [`gather`](Self::gather).
     pub(super) fn ask(&self) -> u64 {
+        // This process answers as well, since another may be asking at the same time.
         let asked = self.board.ask();
-        // It knows better than the board what itself is at.
-        self.place().set_answered(asked);
         if self.board.places().len() > 1 {
             self.poke();
         }
@@ -201,6 +200,19 @@ mod tests {
         let asked = first.ask();
         second.enter(Stage::Stopping);
         assert!(first.gather(asked, now()) && !first.is_any_ready());
+    }
+
+    #[test]
+    fn who_asks_does_not_thereby_answer_others() {
+        let board = NoticeBoard::new(2, 8).unwrap();
+        let [first, second] = [0, 1].map(|number| Company::new(board, number, None));
+        first.enter(Stage::Ready);
+        let asked = second.ask();
+        let again = first.ask();
+        assert!(!second.gather(asked, Instant::now()));
+        assert_eq!(first.look(), Wanted { report: Some(again), restart: false });
+        first.answer(again, b"well");
+        assert!(second.gather(asked, Instant::now()));
     }
 
     #[test]

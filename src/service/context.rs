@@ -24,6 +24,9 @@ use crate::site::{compression, static_files};
 /// some 100 µs. Waking a thread takes the loop as long as some of its turns, and each wake-up is one for all that waits.
 const UNTENDED_TURNS_MAX: usize = 16;
 
+/// For how many turns one counts that has used up a budget, which may take a millisecond and more.
+const HEAVY_TURN: usize = 8;
+
 /// What a connection needs of its surroundings for one turn.
 pub struct Context<'a> {
     /// The time of this turn.
@@ -128,13 +131,14 @@ impl Exchanges {
     }
 
     /// To be called after each connection's turn: has a PHP thread come for what was [submitted](Self::submit), unless
-    /// that can wait for what else this loop has for it. Before the loop waits it has to [`hand_over`](Self::hand_over).
-    pub fn tend(&mut self) {
+    /// that can wait for what else this loop has for it. A turn that used up a budget of bytes counts for several. Before
+    /// the loop waits it has to [`hand_over`](Self::hand_over).
+    pub fn tend(&mut self, is_heavy: bool) {
         if !self.owes {
             return;
         }
-        self.untended += 1;
-        if self.untended == UNTENDED_TURNS_MAX {
+        self.untended += if is_heavy { HEAVY_TURN } else { 1 };
+        if self.untended >= UNTENDED_TURNS_MAX {
             self.untended = 0;
             self.owes = self.dispatch.tend();
         }

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 /// Encodes fields as literals without indexing, whose strings are not compressed (§6.2.2).
-pub(crate) fn encode(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn encode<T: AsRef<[u8]>>(fields: &[(T, T)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         block.push(0);
-        for text in [name, value] {
+        for text in [name.as_ref(), value.as_ref()] {
             integer(text.len(), 7, 0, &mut block);
-            block.extend(text.as_bytes());
+            block.extend(text);
         }
     }
     block

@@ -37,8 +37,7 @@ const DIFFERENCES: &str = "
 - `pcntl_fork()`, `pcntl_exec()`, `pcntl_signal()` and their like, and `dl()`, are refused with a warning.
 - What a script sets by `putenv()` is not seen by libc itself: gettext does not look at `LANGUAGE`. Shared libraries see it.
 - `max_execution_time` is wall-clock time, as PHP's own timers have it under thread safety: sleeping and waiting for a database count.
-- A script that OPcache's restart has waited for too long, or the end of the server, is answered 503; php-fpm would kill its process,
-  and nginx answer 502.
+- A script that OPcache's restart has waited for too long is answered 503; php-fpm would kill its process, and nginx answer 502.
 - There is no `REMOTE_USER`, since nobody has checked a password.
 - Scripts that fill `memory_limit` with objects that hold each other in one long chain are well within `php.thread_stack`; php-fpm
   crashes on a tenth of them. With a `memory_limit` beyond half of the stack they end the process, and the supervisor
