@@ -17,19 +17,21 @@ use std::time::Duration;
 
 use ephpm::base::chunk::FileRange;
 use ephpm::base::limits::{
-    CONTENT_RATE_MIN, CONTENT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE_TIMEOUT, LINGER_TIMEOUT, QUEUE_TIMEOUT, WRITE_RATE_MIN,
-    WRITE_TIMEOUT,
+    CONTENT_RATE_MIN, CONTENT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE_TIMEOUT, LINGER_TIMEOUT, OUTPUT_BLOCK_BYTES,
+    QUEUE_TIMEOUT, WRITE_RATE_MIN, WRITE_TIMEOUT,
 };
 use ephpm::base::slab::{Key, Slab};
 use ephpm::exchange::{Bell, Dispatch, Responder};
 use ephpm::http::message::{Peer, Response};
 use ephpm::http::status::Status;
 use ephpm::http1::Http1Options;
+use ephpm::http2::Http2Options;
 use ephpm::net::connection::{Announcement, Connection, Readiness, Turn};
 use ephpm::net::transport::Socket;
 use ephpm::protocol::Protocol;
 use ephpm::service::context::{Exchanges, Options};
 use ephpm::service::http::{Http, Patience};
+use simulation::frames;
 use simulation::surroundings::{Surroundings, connect};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -122,8 +124,12 @@ impl Bench {
     }
 
     fn with(options: Http1Options) -> Self {
+        Self::speaking(Protocol::http1(options))
+    }
+
+    fn speaking(protocol: Protocol) -> Self {
         let queue = Arc::new(Queue::default());
-        let bell = Arc::new(Bell::new(4, Box::new(|| {})));
+        let bell = Arc::new(Bell::new(16, Box::new(|| {})));
         let dispatch: Arc<dyn Dispatch> = queue.clone();
         let exchanges = Exchanges::new(dispatch, Arc::clone(&bell));
         let wire = Rc::new(RefCell::new(Wire { room: usize::MAX, ..Wire::default() }));
@@ -131,7 +137,7 @@ impl Bench {
         let key: Key = keys.insert_with(|_| ());
         let mut bench = Self {
             around: Surroundings::new(Options::default(), exchanges),
-            connection: Some(connect(TestSocket(Rc::clone(&wire)), key, Protocol::http1(options))),
+            connection: Some(connect(TestSocket(Rc::clone(&wire)), key, protocol)),
             wire,
             queue,
             bell,
@@ -463,6 +469,24 @@ fn rule_43_a_connection_lingers_until_the_peer_closes_or_its_time_is_over() {
         assert!(bench.connection.is_none());
         assert!(bench.statuses().is_empty() && !bench.wire.borrow().reset);
     }
+}
+
+#[test]
+fn s23_a_connection_that_lingers_waits_for_no_script() {
+    let mut bench = Bench::speaking(Protocol::http2(Http2Options::default()));
+    let requests: Vec<u8> = (0..6).flat_map(|n| frames::get(1 + 2 * n, "/p.php")).collect();
+    bench.send([frames::hello(&[(4, 0)]), requests].concat());
+    // These make more work than a turn does, and in the same turn the peer makes an error.
+    for _ in 0..5 {
+        let mut responder = bench.php();
+        responder.send_head(Response::new(Status::OK));
+        responder.write(&[b'y'; 2 * OUTPUT_BLOCK_BYTES]).unwrap();
+        responder.complete();
+    }
+    let running = bench.php();
+    bench.send(frames::frame(frames::SETTINGS, 0, 1, b""));
+    assert!(bench.wire.borrow().server_closed && bench.connection.is_some(), "it lingers");
+    assert!(running.is_aborted());
 }
 
 #[test]

@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ephpm::base::limits::{REQUESTS_AFTER_GOAWAY_MAX, SEND_QUEUE_HIGH};
 use ephpm::http::message::Response;
 use ephpm::http::status::Status;
 use ephpm::http2::Http2Options;
@@ -407,6 +408,33 @@ fn who_does_not_hear_of_the_end_is_not_served_without_end() {
     }
     assert!(stream > 200, "what was on its way was served");
     assert_eq!(received.goaways.last().unwrap().1, ENHANCE_YOUR_CALM);
+}
+
+#[test]
+fn requests_that_are_left_when_the_end_cannot_be_told_do_no_harm() {
+    let site = Site { http2: Arc::new(Http2Options { requests_max: 3, ..Http2Options::default() }), ..Site::default() };
+    let (mut connection, mut received) = greet(&site, &[(4, 0)]);
+    say(&mut connection, &mut received, &window_update(0, 1 << 30));
+    let large: Vec<u32> = vec![1, 3, 5];
+    large.iter().for_each(|stream| say(&mut connection, &mut received, &get(*stream, "/large.php")));
+    let ask = |stream| head(stream, END_STREAM, "HEAD", "/a.txt", &[]);
+    let last = 5 + 2 * (REQUESTS_AFTER_GOAWAY_MAX - 5);
+    (7..=last).step_by(2).for_each(|stream| say(&mut connection, &mut received, &ask(stream)));
+    assert!(received.answers[&last].is_complete && received.goaways.len() == 1);
+    // What has its window now fills the send queue, and of more requests than are left one is heard of at a time.
+    connection.takes = Some(0);
+    let windows = large.iter().flat_map(|stream| window_update(*stream, 1 << 20));
+    let more = (1..=30).flat_map(|n| ask(last + 2 * n));
+    connection.receive(&windows.chain(more).collect::<Vec<_>>());
+    assert!(connection.unsent() >= SEND_QUEUE_HIGH && connection.disposition() == Disposition::Open);
+    for _ in 0..40 {
+        connection.pass(Duration::ZERO);
+    }
+    connection.takes = None;
+    connection.pass(Duration::ZERO);
+    received.feed(&connection.take_output());
+    assert_eq!(received.goaways.last().unwrap().1, ENHANCE_YOUR_CALM);
+    assert_eq!(connection.disposition(), Disposition::Linger);
 }
 
 #[test]

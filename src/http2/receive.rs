@@ -111,7 +111,8 @@ impl Http2 {
         self.requests += 1;
         if self.requests == self.options.requests_max {
             self.drain();
-        } else if let Some(left) = &mut self.requests_left {
+        } else if let Some(left @ 1..) = &mut self.requests_left {
+            // At 0 the connection has been ended, but until the peer has been told h2 goes on with what it has.
             *left -= 1;
             if *left == 0 {
                 self.shut_down(Reason::ENHANCE_YOUR_CALM);

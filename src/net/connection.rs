@@ -171,7 +171,7 @@ impl<S: Socket> Connection<S> {
 
     /// The connection has ended; logs the requests that were under way.
     pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
-        self.http.abandon(log, now);
+        self.http.abandon(Some(log), now);
     }
 
     /// Bytes that wait here: received and not consumed, and not sent.
@@ -241,7 +241,7 @@ impl<S: Socket> Connection<S> {
             }
         }
         self.http.settle(&self.inbox, &self.out, cx);
-        self.after_turn(scratch, linger_timeout, cx.now)
+        self.after_turn(scratch, linger_timeout, cx)
     }
 
     /// Takes the PROXY protocol's header from the inbox; none when it has come and the connection proper begins. Without
@@ -284,7 +284,7 @@ impl<S: Socket> Connection<S> {
         self.taken = taken;
     }
 
-    fn after_turn(&mut self, scratch: &mut Scratch, linger_timeout: Duration, now: Instant) -> Turn {
+    fn after_turn(&mut self, scratch: &mut Scratch, linger_timeout: Duration, cx: &mut Context<'_>) -> Turn {
         match self.http.disposition() {
             Disposition::Cut => {
                 // If it cannot be reset it is gone already.
@@ -296,9 +296,11 @@ impl<S: Socket> Connection<S> {
                 if self.transport.shutdown_write().is_err() {
                     return Turn::Close;
                 }
-                let until = now + linger_timeout;
+                // Where it ended behind a turn that stopped early, nobody has heard that the requests have ended, too.
+                self.http.abandon(cx.access_log.as_deref_mut(), cx.now);
+                let until = cx.now + linger_timeout;
                 self.phase = Phase::Lingering { until };
-                return self.linger(scratch, until, now);
+                return self.linger(scratch, until, cx.now);
             }
             Disposition::Open | Disposition::Close | Disposition::Linger => {}
         }

@@ -171,15 +171,18 @@ impl Http {
         self.protocol.flush(inbox, out, now);
     }
 
-    /// The connection has ended: nothing that is still to be sent will be.
-    pub fn abandon(&mut self, log: &mut AccessLog, now: Instant) {
+    /// The connection has ended: nothing that is still to be sent will be, and PHP is not waited for.
+    pub fn abandon(&mut self, log: Option<&mut AccessLog>, now: Instant) {
         let overlap = self.protocol.multiplexes();
         for stream in self.streams.drain(..) {
             // What lies in the queue, where requests overlap, may be of any of them.
             let unsent = if overlap { self.protocol.progress(stream.reply.id).0 } else { self.queued };
             self.journal.add(stream.reply, false, unsent);
         }
-        self.journal.abandon(log, now);
+        self.held = Share::default();
+        if let Some(log) = log {
+            self.journal.abandon(log, now);
+        }
     }
 
     /// Lets the requests under way end, and no other begin. A peer that has opened the connection and sent nothing may be

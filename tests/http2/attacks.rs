@@ -257,6 +257,71 @@ fn all_that_peers_leave_lying_is_bounded() {
 }
 
 #[test]
+fn what_waits_behind_a_peer_that_reads_nothing_is_counted_and_bounded() {
+    for (bytes_max, is_bounded) in [(10_000_000, false), (1_000_000, true)] {
+        let mut site = Site::default();
+        site.options.stalled_bytes_max = bytes_max;
+        let (mut connection, mut received) = greet(&site, &[(4, u32::MAX >> 1)]);
+        say(&mut connection, &mut received, &window_update(0, 1 << 30));
+        (1..23).step_by(2).for_each(|stream| say(&mut connection, &mut received, &get(stream, "/wait.php")));
+        connection.takes = Some(0);
+        (101..107).step_by(2).for_each(|stream| connection.receive(&get(stream, "/large.php")));
+        assert!(connection.unsent() >= SEND_QUEUE_HIGH);
+        // The send queue is full: none of these is pulled.
+        connection.with_waiting(|waiting| {
+            for mut responder in waiting.drain(..10).map(Box::new) {
+                responder.send_head(Response::new(Status::OK));
+                responder.write(&[b'x'; 200_000]).unwrap();
+                responder.complete();
+            }
+        });
+        for _ in 0..3 {
+            connection.pass(Duration::from_secs(1));
+            // Something of the others has found room in the queue, and the rest of them is little.
+            let held = site.options.stalled.bytes();
+            assert_eq!((held >= 2_000_000, held < 100_000), (!is_bounded, is_bounded), "{held}");
+        }
+        connection.takes = None;
+        connection.pass(Duration::ZERO);
+        received.feed(&connection.take_output());
+        for stream in (1..21).step_by(2) {
+            let answer = &received.answers[&stream];
+            let wanted = if is_bounded { (0, Some(INTERNAL_ERROR)) } else { (200_000, None) };
+            assert_eq!((answer.content.len(), answer.reset), wanted, "stream {stream}");
+        }
+        assert!(!received.answers.contains_key(&21), "its script is at work");
+    }
+}
+
+#[test]
+fn who_holds_little_is_not_given_up_for_what_others_hold() {
+    let mut site = Site::default();
+    site.options.stalled_bytes_max = 1_000_000;
+    let mut modest: Vec<_> = (0..3).map(|_| greet(&site, &[(4, 0)])).collect();
+    for (connection, received) in &mut modest {
+        (1..10).step_by(2).for_each(|stream| say(connection, received, &get(stream, "/large.php")));
+    }
+    for _ in 0..3 {
+        for (connection, received) in &mut modest {
+            connection.pass(Duration::from_secs(1));
+            received.feed(&connection.take_output());
+            assert!(received.answers.values().all(|answer| answer.reset.is_none()));
+        }
+    }
+    assert!(site.options.stalled.bytes() > 2_900_000);
+}
+
+#[test]
+fn a_file_that_lies_in_memory_anyway_hardly_counts() {
+    let site = Site::default();
+    let (mut connection, mut received) = greet(&site, &[(4, 0)]);
+    (1..9).step_by(2).for_each(|stream| say(&mut connection, &mut received, &get(stream, "/large.txt")));
+    connection.pass(Duration::from_secs(1));
+    let held = site.options.stalled.bytes();
+    assert!((1..=4 * 128 * 1024).contains(&held), "{held} bytes of four times the same megabyte");
+}
+
+#[test]
 fn who_takes_a_response_by_the_byte_loses_it() {
     let site = Site::default();
     let (mut connection, mut received) = greet(&site, &[(4, 0)]);

@@ -194,7 +194,7 @@ impl Connection<'_> {
     pub(crate) fn end(mut self) -> Conversation {
         let mut log = String::new();
         if let Some(access_log) = &mut self.access_log {
-            self.http.abandon(access_log, self.now);
+            self.http.abandon(Some(access_log), self.now);
             log = access_log.take_all().map(|batch| batch.text).unwrap_or_default();
         }
         // What is not HTTP/1 is not for people.
@@ -281,7 +281,13 @@ const FILES: &[(&str, &str)] = &[
     ("/huge.php", ""),
     ("/vars.php", ""),
     ("/large.php", ""),
+    ("/large.txt", MEGABYTE),
 ];
+
+const MEGABYTE: &str = match std::str::from_utf8(&[b'x'; 1 << 20]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
 
 struct Tree(&'static [(&'static str, &'static str)]);
 

@@ -3,7 +3,7 @@
 mod client;
 #[allow(dead_code, reason = "the tests of HTTP/2 use the rest")]
 #[path = "../http2/frames.rs"]
-mod frames;
+pub(crate) mod frames;
 #[allow(dead_code, reason = "the tests of HTTP/2 use the rest")]
 #[path = "../http2/hpack.rs"]
 mod hpack;

@@ -3,7 +3,7 @@
 //! Where requests do not overlap, the connection's own timers say all. Where they do, each stream has a deadline of its
 //! own for what its peer is to send or to take, since the others keep the connection busy; one timer stands for the
 //! earliest of them. One peer can leave as many responses lying there as it has streams, so what all of them hold is
-//! counted now and then, and when it is too much they get no more time.
+//! counted now and then, and when it is too much those of peers that leave more than a little get no more time.
 
 use std::time::{Duration, Instant};
 
@@ -147,24 +147,48 @@ impl Http {
         }
     }
 
-    /// Counts what lies in memory because the peer has not taken it. True if all connections together have too much.
-    fn weigh(&mut self, cx: &Context<'_>) -> bool {
+    /// Has PHP's responses watched that have something and find the send queue full. Their peer has not been asked to
+    /// take anything of them yet, but neither does it read what it was.
+    pub(super) fn watch_waiting(&mut self, cx: &Context<'_>) {
+        if !self.protocol.multiplexes() {
+            return;
+        }
+        let begun = cx.options.write_pace.begin(cx.now);
+        let Self { streams, protocol, .. } = self;
+        let mut is_watched = false;
+        for Stream { reply, due, taken, .. } in streams.iter_mut().filter(|stream| stream.is_unwatched()) {
+            (*due, *taken) = (Some(begun), protocol.progress(reply.id).1);
+            is_watched = true;
+        }
+        if is_watched {
+            self.arm(begun.min(cx.now + limits::STALL_LOOK));
+        }
+    }
+
+    /// Counts what lies in memory because the peer has not taken it, and returns how much that is.
+    fn weigh(&mut self, cx: &Context<'_>) -> u64 {
         let mut held = 0;
         for Stream { reply, state, .. } in &self.streams {
             let unsent = self.protocol.progress(reply.id).0;
-            held += match state {
-                State::Php { handle, .. } if unsent > 0 => unsent + handle.buffered() as u64,
-                _ => unsent,
-            };
+            // What is more is a file's that lies in memory anyway, whoever asks for it.
+            held += unsent.min(limits::STREAM_SEND_HIGH + limits::OUTPUT_BLOCK_BYTES as u64);
+            if let State::Php { handle, .. } = state
+                && (unsent > 0 || self.stalled)
+            {
+                held += handle.buffered() as u64;
+            }
         }
         self.held.resize(&cx.options.stalled, held);
-        cx.options.stalled.bytes() > cx.options.stalled_bytes_max
+        held
     }
 
     /// Gives up the streams whose peer has sent or taken too little for too long.
     fn expire_streams(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
         let pace = cx.options.write_pace;
-        let is_too_much = self.weigh(cx);
+        // Who holds little is not given up for what others hold.
+        let is_too_much =
+            self.weigh(cx) > limits::STALLED_BYTES_FAIR && cx.options.stalled.bytes() > cx.options.stalled_bytes_max;
+        let mut is_cut = false;
         // Who has not taken anything since the last look is out of time then.
         let forfeited = if is_too_much { pace.timeout.saturating_sub(limits::STALL_LOOK) } else { Duration::ZERO };
         let mut index = 0;
@@ -181,7 +205,8 @@ impl Http {
                     // slow link a stream among many has its turn but now and then.
                     due = due.max(pace.begin(cx.now));
                 }
-                (stream.due, stream.taken) = ((unsent > 0).then_some(due), sent);
+                let is_waiting = self.stalled && stream.has_output();
+                (stream.due, stream.taken) = ((unsent > 0 || is_waiting).then_some(due), sent);
             }
             match stream.due {
                 None => {}
@@ -195,8 +220,13 @@ impl Http {
                     index -= 1;
                     log::debug!("{}: a response was reset because nobody takes it", stream.reply.peer.remote);
                     self.cut(index, out);
+                    is_cut = true;
                 }
             }
+        }
+        if is_cut {
+            // Nobody may look at those that stay for long.
+            self.weigh(cx);
         }
     }
 }

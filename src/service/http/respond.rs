@@ -35,6 +35,9 @@ impl Http {
                 }
                 Pulled::Some => {
                     self.next = index;
+                    if budget > 0 {
+                        self.watch_waiting(cx);
+                    }
                     return budget == 0;
                 }
             }

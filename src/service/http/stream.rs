@@ -63,4 +63,14 @@ impl Stream {
     pub(super) fn new(reply: Reply, state: State) -> Self {
         Self { reply, state, has_news: true, due: None, taken: 0 }
     }
+
+    /// Whether PHP has produced content that has not been pulled.
+    pub(super) fn has_output(&self) -> bool {
+        matches!(&self.state, State::Php { handle, .. } if handle.buffered() > 0)
+    }
+
+    /// Whether content of PHP's could be pulled, and nobody watches that the peer makes room for it.
+    pub(super) fn is_unwatched(&self) -> bool {
+        self.has_news && self.due.is_none() && self.has_output()
+    }
 }
