@@ -369,8 +369,7 @@ impl EventLoop {
         }
     }
 
-    /// Gives the connection that has waited for longest its turn.
-    /// Gives one connection its turn. Whether it has used up a budget.
+    /// Gives the connection that has waited for longest its turn. Whether that has used up a budget.
     fn turn(&mut self) -> bool {
         let Self { slots, clock, scratch, disk, internal_disks, spool, exchanges, access_log, shared, .. } = self;
         let Some((key, slot)) = slots.next_turn() else { return false };
