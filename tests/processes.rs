@@ -167,7 +167,7 @@ fn the_supervisor_only_supervises() {
     // Whoever was started when others were there has nothing of theirs: no line of another, no pipe.
     let files = |pid: u32| {
         let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("files").flatten();
-        let kind = |path: String| path.split_once(":[").map_or(path.clone(), |(kind, _)| kind.to_owned());
+        let kind = |path: String| path.split_once(":[").map_or(&path[..], |(kind, _)| kind).to_owned();
         let mut kinds: Vec<_> = links
             .filter_map(|link| fs::read_link(link.path()).ok())
             .map(|path| kind(path.to_string_lossy().into_owned()))

@@ -74,6 +74,7 @@ const RULES: &[Rule] = &[
                 &[
                     "s7_links_that_the_policy_refuses_are_denied",
                     "s7_a_file_that_becomes_a_link_is_believed_no_longer_than_any",
+                    "s7_a_script_that_becomes_a_link_is_believed_for_a_second_at_most",
                 ],
             ),
             ("src/site/router/tests.rs", &["s7_where_uploads_are_nothing_is_run", "s7_only_regular_files_are_served"]),
@@ -254,6 +255,7 @@ const RULES: &[Rule] = &[
                     "rule_47_s23_a_request_waits_for_a_thread_so_long",
                     "s23_a_peer_that_closes_while_php_is_at_work_is_gone",
                     "s23_a_socket_that_failed_ends_the_request",
+                    "s23_a_connection_that_lingers_waits_for_no_script",
                 ],
             ),
             (
