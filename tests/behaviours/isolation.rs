@@ -20,6 +20,19 @@ fn a_session_counts() {
     }
 }
 
+/// PHP keeps memory that a request has used for the next one, and with it kept that request's limit.
+#[test]
+fn a_raised_memory_limit_ends_with_its_request() {
+    let site = Site::with(|builder, _| builder.ini("memory_limit", "16M"));
+    for (server, _) in site.each() {
+        let mut client = server.client();
+        for _ in 0..8 {
+            assert_eq!(text(&client.send(&Request::get("/limit_of_memory.php?raise")), 200), "256M");
+            client.get("/limit_of_memory.php").expect(500);
+        }
+    }
+}
+
 #[test]
 fn sessions_do_not_meet() {
     let site = Site::start();
