@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -78,14 +78,22 @@ fn ways(place: &Path) -> Vec<(&'static str, PathBuf)> {
         let php = directory.join("php");
         match script {
             Some(script) => {
-                fs::write(&php, script).expect("a script");
-                fs::set_permissions(&php, fs::Permissions::from_mode(0o755)).expect("an executable");
+                install(&script, &php);
             }
             None => symlink(EPHPM, &php).expect("a link"),
         }
         ways.push((way, directory));
     }
     ways
+}
+
+/// Makes a program of a script. Another process writes the file: were it open for writing here, a child that another test
+/// starts meanwhile would have it open too until it runs its own program, and nobody could run this one (`ETXTBSY`).
+fn install(script: &str, program: &Path) {
+    let source = program.with_extension("sh");
+    fs::write(&source, script).expect("a script");
+    let status = Command::new("install").args(["-m", "755"]).args([&source, program]).status().expect("install(1)");
+    assert!(status.success(), "{status}");
 }
 
 fn transcript(text: &str) -> Vec<Case> {

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Standard input, output and error are for every child. */
@@ -95,8 +96,9 @@ EPHPM_WRAPPED(posix_spawn);
 EPHPM_WRAPPED(popen);
 EPHPM_WRAPPED(pclose);
 
-/* libc's own sets everything to zero as well. First of all actions, so that what proc_open() was told starts from there: a directory, or the path of a program. A
- * script may have removed its own directory, which is no reason to start nothing. */
+/* libc's own sets everything to zero as well. First of all actions, so that what proc_open() was told starts from there:
+ * a directory, or the path of a program. A script may have removed its own directory, which is no reason to start
+ * nothing. */
 int posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions)
 {
 	const char *directory = ephpm_is_isolated ? script_directory() : NULL;
@@ -123,6 +125,34 @@ static int close_others(posix_spawn_file_actions_t *actions)
 	return error ? error : posix_spawn_file_actions_addclosefrom_np(actions, fd);
 }
 
+/*
+ * One start at a time. Until it runs its program a child holds copies of all files of the process, also of a program that
+ * another request is just writing, and nobody can run what somebody has open for writing (ETXTBSY, execve(2)). posix_spawn()
+ * returns when the child has let go of them, and a script closes what it has written before it runs it; so whoever starts
+ * a program that is its own finds no child that still holds it. A program that is slow to be found, on a file system that
+ * hangs, keeps the others waiting for SLOWEST_START_SECONDS only.
+ */
+#define SLOWEST_START_SECONDS 2
+
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+
+static int start_alone(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
+	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	struct timespec until;
+	bool alone;
+	int error;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += SLOWEST_START_SECONDS;
+	alone = pthread_mutex_clocklock(&starting, CLOCK_MONOTONIC, &until) == 0;
+	error = __real_posix_spawn(pid, program, actions, attributes, argv, envp);
+	if (alone) {
+		pthread_mutex_unlock(&starting);
+	}
+	return error;
+}
+
 int __wrap_posix_spawn(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
@@ -138,7 +168,7 @@ int __wrap_posix_spawn(pid_t *pid, const char *program, const posix_spawn_file_a
 	/* Whoever has made them, has made them for this one call. */
 	error = close_others((posix_spawn_file_actions_t *) actions);
 	if (error == 0) {
-		error = __real_posix_spawn(pid, program, actions, attributes, argv, own ? own : envp);
+		error = start_alone(pid, program, actions, attributes, argv, own ? own : envp);
 	}
 	free(own);
 	return error;

@@ -39,6 +39,13 @@ fn programs_start_from_the_scripts_directory() {
     );
 }
 
+/// No child of another request still has the program open for writing, as it would have between fork() and exec().
+#[test]
+fn programs_run_as_soon_as_they_are_written() {
+    let site = Site::start();
+    site.many(|i| get("process/directory/fresh.php", i), |i, response| assert_eq!(text(response, 200), format!("[40,{i}]")));
+}
+
 #[test]
 fn programs_inherit_no_file_but_those_that_they_are_given() {
     let site = Site::start();
