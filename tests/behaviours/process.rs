@@ -43,7 +43,10 @@ fn programs_start_from_the_scripts_directory() {
 #[test]
 fn programs_run_as_soon_as_they_are_written() {
     let site = Site::start();
-    site.many(|i| get("process/directory/fresh.php", i), |i, response| assert_eq!(text(response, 200), format!("[40,{i}]")));
+    site.many(
+        |i| get("process/directory/fresh.php", i),
+        |i, response| assert_eq!(text(response, 200), format!("[40,{i}]")),
+    );
 }
 
 #[test]
