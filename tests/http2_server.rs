@@ -37,7 +37,7 @@ const INDEX: &str = "<?php echo $_SERVER['SERVER_PROTOCOL'], ' ', strlen(file_ge
 /// Waits for the file `go`.
 const WAITING: &str = r#"<?php
 touch(__DIR__ . '/running');
-for ($i = 0; $i < 6000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
+for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
 echo 'done';
 "#;
 /// Streams until nobody listens.
