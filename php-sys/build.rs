@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 17] = [
+const SHIM: [&str; 18] = [
     "children.c",
     "cli.c",
     "environment.c",
@@ -16,6 +16,7 @@ const SHIM: [&str; 17] = [
     "layout.c",
     "module.c",
     "opcache.c",
+    "opcache_status.c",
     "pid.c",
     "process.c",
     "request.c",
