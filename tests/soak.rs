@@ -164,7 +164,7 @@ fn touch_every_thread(server: &Server) {
     thread::scope(|scope| {
         for n in 0..40 {
             let directory = if n % 4 == 0 { "/pooled" } else { "" };
-            scope.spawn(move || server.client().get(&format!("{directory}/sleep.php?ms=50&n={n}")).expect(200));
+            scope.spawn(move || server.client().get(&format!("{directory}/sleep.php?ms=300&n={n}")).expect(200));
         }
     });
 }
