@@ -206,13 +206,15 @@ class Rates(unittest.TestCase):
         run = at_rates([[(150, 9)], on_time, late], [on_time, on_time, on_time])
         self.assertEqual(self.WORST.row({"rates": run})[2:],
                          ("1.50", "**missed**, without 1 of 6 rounds: the load was late"))
-        self.assertEqual(self.WORST.row({"rates": at_rates([late], [on_time])})[3], "not measured")
+        self.assertEqual(self.WORST.row({"rates": at_rates([late], [on_time])})[3],
+                         "not measured, without 1 of 2 rounds: the load was late")
+        self.assertEqual(self.WORST.row({})[3], "not measured")
         self.assertEqual(self.WORST.row({"rates": at_rates([on_time], [on_time])})[3], "met")
 
     def test_the_table_has_what_was_on_time_and_marks_what_was_not(self):
         run = at_rates([[(100, 9), (900, 300)]], [[(700, 300)]])
         head, _, row = tables.rates(run).splitlines()
-        self.assertIn("| load late |", head)
+        self.assertIn("| rounds with the load late |", head)
         self.assertEqual(row, "| scenario-0 | 30 % | 100 | 0.01 | 0.10 | 0.01 ! | 0.70 ! | 2 of 3 |")
 
     def test_no_loss_is_told_of_rounds_that_were_late(self):

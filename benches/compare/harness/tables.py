@@ -100,7 +100,7 @@ def ratio_with_range(compared):
 
 def rates(run):
     head = ["scenario", "share", "requests/s", *[f"{name} {what} ms" for name in run["servers"] for what in ("p50", "p99")],
-            "load late"]
+            "rounds with the load late"]
     rows = []
     for scenario, of in run["rates"].items():
         for share, at in of["shares"].items():

@@ -32,8 +32,8 @@ class Target:
         bound = f"{'≥' if self.at_least else '≤'} {self.bound:g}"
         figure = self.measured(results)
         if figure is None:
-            return self.about, bound, "–", "not measured"
-        return self.about, bound, short(figure), self.verdict(figure, results) + self.remark(results)
+            return self.about, bound, "–", "not measured" + self.said(results)
+        return self.about, bound, short(figure), self.verdict(figure, results) + self.said(results)
 
     def measured(self, results):
         """The figure, or None."""
@@ -41,6 +41,13 @@ class Target:
             return self.figure(results)
         except (LookupError, ValueError):
             return None
+
+    def said(self, results):
+        """The remark, or nothing where nothing was measured."""
+        try:
+            return self.remark(results)
+        except LookupError:
+            return ""
 
     def verdict(self, figure, results):
         if self.is_beyond(results):
