@@ -102,15 +102,19 @@ class Servers(unittest.TestCase):
 
     def test_what_is_built_beside_a_server_has_its_libphp(self):
         trained, other = Path("/kept/8.4-pgo"), Path("/kept/8.4")
-        with (mock.patch.object(libphp, "directory", lambda _: trained),
-              mock.patch.object(libphp, "facts", lambda _: {"trained": True})):
-            for chosen, wanted in (
-                    (lambda change: trained, (None, None)),
-                    (lambda change: trained if change.get("PHP_PGO") == "1" else other, ("1", None)),
-                    (lambda change: other, (None, str(trained)))):
-                with mock.patch.object(libphp, "chosen_here", chosen), mock.patch.dict("os.environ", clear=True):
-                    found = libphp.environment(Path("/x"))
-                    self.assertEqual((found.get("PHP_PGO"), found.get("LIBPHP_DIR")), wanted)
+        def by_variable(variables):
+            return trained if variables.get("PHP_PGO") == "1" else other
+
+        for linked, chosen, ours, wanted in (
+                (trained, by_variable, {"PHP_PGO": "1"}, {"PHP_PGO": "1"}),
+                (trained, by_variable, {}, {"PHP_PGO": "1"}),
+                (other, by_variable, {"PHP_PGO": "0"}, {"PHP_PGO": "0"}),
+                (other, by_variable, {"PHP_PGO": "1"}, {}),
+                (trained, lambda _: other, {"A": "b"}, {"A": "b", "LIBPHP_DIR": "/kept/8.4-pgo"})):
+            with (mock.patch.object(libphp, "directory", lambda _: linked),
+                  mock.patch.object(libphp, "facts", lambda _: {"trained": linked is trained}),
+                  mock.patch.object(libphp, "chosen_by", chosen), mock.patch.dict("os.environ", ours, clear=True)):
+                self.assertEqual(libphp.environment(Path("/x")), wanted)
         with mock.patch.object(libphp, "directory", lambda _: None), self.assertRaisesRegex(BenchError, "not known"):
             libphp.environment(Path("/x"))
 

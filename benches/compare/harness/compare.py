@@ -122,6 +122,6 @@ def print_others(results):
     steal = max(one["steal_share"] for one in good)
     repeats = sum(one.get("repeats", 0) for one in good)
     print(f"Others used {median(others):.0%} of this machine meanwhile (at most {max(others):.0%}; stolen at most "
-          f"{steal:.0%}); {repeats} disturbed rounds were repeated.")
+          f"{steal:.0%}). Rounds repeated for that: {repeats}.")
     if median(others) > OTHERS_SHARE_MAX:
         print("That is too much to trust these figures: repeat it on a quiet machine.")

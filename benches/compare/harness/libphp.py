@@ -21,10 +21,16 @@ TRAINED = "-fprofile-use"
 @cache
 def directory(binary):
     """The directory of the libphp in the program at `binary`, or None if it is none that is kept here."""
-    done = subprocess.run([binary, "php", "-i"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run([binary, "php", "-i"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise BenchError(f"{binary} cannot be run: {error.strerror}") from None
     compiled = re.search(r"^Build Date => (.+)$", done.stdout, re.MULTILINE)
-    kept = [file for file in chosen_here({}).parent.glob("*/lib/libphp.a") if compiled and holds(file, compiled[1].encode())]
-    return kept[0].parents[1] if len(kept) == 1 else None
+    if not compiled:
+        return None
+    kept = chosen_by(os.environ).parent.glob("*/lib/libphp.a")
+    found = [file.parents[1] for file in kept if holds(file, compiled[1].encode())]
+    return found[0] if len(found) == 1 else None
 
 
 def facts(binary):
@@ -45,29 +51,26 @@ def told(name, info):
 
 
 def environment(binary):
-    """With what cargo links the same libphp as is in `binary`: an environment, as like ours as can be."""
+    """With what cargo links the same libphp as is in `binary`: an environment, as like ours as can be, since cargo builds
+    anew what was built in another."""
     wanted = directory(binary)
     if wanted is None:
         raise BenchError(f"the libphp of {binary} is not known here, so nothing else can be built with it")
-    trained = str(int(bool(facts(binary)["trained"])))
-    for change in ({}, {"PHP_PGO": trained}):
-        if chosen_here(change) == wanted:
-            return os.environ | change
-    return os.environ | {"LIBPHP_DIR": str(wanted)}
+    ours = dict(os.environ)
+    like_make = {name: value for name, value in ours.items() if name != "PHP_PGO"}
+    like_make |= {"PHP_PGO": "1"} if facts(binary)["trained"] else {}
+    for each in (ours, like_make):
+        if chosen_by(each) == wanted:
+            return each
+    return ours | {"LIBPHP_DIR": str(wanted)}
 
 
-@cache
-def built_at(change_items):
-    done = subprocess.run([BUILD, "--print-dir"], capture_output=True, text=True, check=False,
-                          env=os.environ | dict(change_items))
+def chosen_by(variables):
+    """The directory of the libphp that would be linked in such an environment."""
+    done = subprocess.run([BUILD, "--print-dir"], capture_output=True, text=True, check=False, env=variables)
     if done.returncode:
         raise BenchError(f"{BUILD}: {done.stderr.strip()}")
     return Path(done.stdout.splitlines()[-1])
-
-
-def chosen_here(change):
-    """The directory of the libphp that would be linked now, if the environment were changed so."""
-    return built_at(tuple(sorted(change.items())))
 
 
 def info_of(place):
