@@ -235,6 +235,10 @@ impl Builder {
         if !self.server.iter().any(|line| line.starts_with("processes")) {
             lines.push("processes = 0".to_owned());
         }
+        // Many clients at once wait long for few threads on a machine that has other things to do.
+        if !self.server.iter().any(|line| line.contains("queue_timeout")) {
+            lines.push("queue_timeout = \"10m\"".to_owned());
+        }
         lines.extend(self.server.iter().cloned());
         lines.push("[php]".to_owned());
         let pairs = self.ini_overrides.iter().map(|(key, value)| format!("[{}, {}]", quote(key), quote(value)));
