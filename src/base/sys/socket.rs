@@ -195,9 +195,10 @@ mod tests {
 
     #[test]
     fn one_slice_is_sent_as_several_are() {
+        type Way = fn(&[u8]) -> Vec<IoSlice<'_>>;
         let bytes: Vec<u8> = (0..1 << 20).map(|at: u32| (at ^ (at >> 9)) as u8).collect();
         // By sendto, and by sendmsg.
-        let ways: [fn(&[u8]) -> Vec<IoSlice<'_>>; 3] = [
+        let ways: [Way; 3] = [
             |bytes| vec![IoSlice::new(bytes)],
             |bytes| vec![IoSlice::new(bytes), IoSlice::new(&[])],
             |bytes| {
