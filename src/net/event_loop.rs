@@ -422,3 +422,6 @@ impl EventLoop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
