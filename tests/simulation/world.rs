@@ -236,7 +236,8 @@ impl World {
             self.around.exchanges.hand_over();
         }
         for _ in 0..self.slots.round() {
-            let is_heavy = self.turn();
+            // Turns count for more than they are, or the few connections of this world would never make as many as it takes.
+            let is_heavy = self.turn() | self.random.borrow_mut().one_in(2);
             self.around.exchanges.tend(is_heavy);
         }
         self.parked = self.slots.round() == 0 && self.bell.park();
