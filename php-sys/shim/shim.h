@@ -130,6 +130,8 @@ void ephpm_opcache_did_not_start(void);
  * that cannot be, with an ephpm_opcache_problem(). */
 bool ephpm_opcache_guard(void);
 void ephpm_opcache_unguard(void);
+/* Whether this is between them. */
+bool ephpm_opcache_is_guarded(void);
 /* Comes before PHP forgets the thread. */
 void ephpm_opcache_detach(void);
 

@@ -61,7 +61,9 @@ const DIFFERENCES: &str = "
 Three things go on until they are over: the look-up of a name by libc's resolver (`gethostbyname()`, and what connects to a name; it
 asks again when it is interrupted, and gives up after the times of resolv.conf, ten seconds for one server), the wait for a child
 (`exec()`, `pclose()`), and the wait for a session's lock, which ends at the latest when the time of the request that has it
-is over. A thread that has not come back 10 s later is replaced.
+is over. A thread that has not come back 10 s later is replaced. Programs are started one at a time, so that one which a script has
+just written is not held open by another's child (with PHP 8.2 not by `proc_open()`, which forks by itself there); a start that
+hangs holds up one other for two seconds, and then none.
 ";
 
 #[test]
