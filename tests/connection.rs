@@ -490,7 +490,7 @@ fn s23_a_connection_that_lingers_waits_for_no_script() {
 }
 
 #[test]
-fn s23_what_a_connection_held_is_given_back_when_it_lingers() {
+fn what_a_connection_held_is_given_back_when_it_lingers() {
     let mut bench = Bench::speaking(Protocol::http2(Http2Options::default()));
     let requests: Vec<u8> = (0..6).flat_map(|n| frames::get(1 + 2 * n, "/p.php")).collect();
     bench.send([frames::hello(&[(4, 0)]), requests].concat());

@@ -35,6 +35,7 @@ const DIFFERENCES: &str = "
 - What is a server's state and no script's (rows 37, 38, 40, 41, 57, 62, 63 and 66 of the first table: a full queue, a slow upload, a drain,
   threads that start anew, a release that is switched, the status, the log's files): a server is in it once, and the tests have clients of their
   own in it, several at a time.
+- A program that hangs while it is started: each start of another one waits a moment for it, so that a hundred would take minutes.
 - The command line (row 11) serves nobody, and what a URL means (rows 54 to 60) is decided before PHP.
 - Of the last two tables, what is about libphp itself or one of its threads: there a hundred requests prove nothing. OPcache's restarts
   have a hundred clients, and the soak test does all of it at once.
