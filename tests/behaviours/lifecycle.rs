@@ -96,7 +96,7 @@ fn a_script_works_on_after_the_end_of_its_response() {
 #[test]
 fn content_can_be_read_until_the_very_end_finished_or_not() {
     let site = Site::start();
-    let target = |i: u32| if i % 2 == 0 { "late_input.php?finish" } else { "late_input.php" };
+    let target = |i: u32| if i.is_multiple_of(2) { "late_input.php?finish" } else { "late_input.php" };
     let content = |i: u32| format!("{{\"number\":{i}}}");
     site.many_clients(|client, root, i| {
         let request = Request { method: "PUT".into(), ..get(target(i), i) };

@@ -164,7 +164,7 @@ fn connections_that_are_only_refused_delay_no_request() {
     let mut scene = Scene::new(1);
     scene.listen(WAITING, REQUEST);
     (0..3).for_each(|_| scene.listen(WAITING, b""));
-    assert!(4 * WAITING > 4 * ACCEPT_BUDGET);
+    assert!(4 * WAITING > 3 * ACCEPT_BUDGET);
     assert_eq!(scene.run(false), (1, "hand over", true));
 }
 
