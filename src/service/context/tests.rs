@@ -15,7 +15,7 @@ const HEAVY: bool = true;
 /// A queue that notes what it is told.
 #[derive(Default)]
 struct Noting {
-    waiting: Mutex<Vec<Box<Responder>>>,
+    waiting: Mutex<Vec<Responder>>,
     is_full: bool,
     told: Mutex<Vec<&'static str>>,
 }
@@ -32,7 +32,7 @@ impl Dispatch for Noting {
         if self.is_full {
             return Err(responder);
         }
-        self.waiting.lock().unwrap().push(responder);
+        self.waiting.lock().unwrap().push(*responder);
         Ok(())
     }
 
