@@ -296,7 +296,7 @@ fn what_waits_behind_a_peer_that_reads_nothing_is_counted_and_bounded() {
 #[test]
 fn a_peer_that_reads_nothing_gets_no_more_time_for_what_it_says() {
     let mut site = Site::default();
-    site.options.stalled_bytes_max = 1_000_000;
+    site.options.stalled_bytes_max = 500_000;
     let (mut connection, mut received) = greet(&site, &[(4, u32::MAX >> 1)]);
     say(&mut connection, &mut received, &window_update(0, 1 << 30));
     (1..23).step_by(2).for_each(|stream| say(&mut connection, &mut received, &get(stream, "/wait.php")));
