@@ -16,6 +16,8 @@ mod hpack;
 #[path = "http2/served.rs"]
 mod served;
 mod support;
+#[path = "http2/takeover.rs"]
+mod takeover;
 
 use std::fs;
 use std::path::Path;

@@ -343,3 +343,6 @@ impl EventLoop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
