@@ -48,16 +48,16 @@ wordpress-mysql: build
 	$(LIBPHP)/system-packages test
 	tests/wordpress/serve-mysql $(WORDPRESS_MYSQL_DIR) target/release/ephpm
 
-# Everything that is measured but WordPress, on a machine that has nothing else to do: a quarter of an hour. What of it
-# fails does not keep the rest from being measured, but fails this. `benches/compare/run publish` then writes it into docs/.
-BENCHES := compare keepalive lighttpd http2 rates waiting loops connections memory start floor syscalls
+# Everything that is measured, on a machine that has nothing else to do: some 25 minutes once all is built. What of it fails
+# does not keep the rest from being measured, but fails this. `benches/compare/run publish` then writes it into docs/.
+BENCHES := compare keepalive lighttpd http2 wordpress rates waiting loops connections memory start floor bare syscalls
 bench: build
-	$(LIBPHP)/system-packages bench
+	$(LIBPHP)/system-packages test bench
 	failed=; for each in $(BENCHES); do \
 		printf '\n== run %s\n' $$each; benches/compare/run $$each || failed="$$failed $$each"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
-# Pages of WordPress on MariaDB, beside nginx + php-fpm.
+# Of that only pages of WordPress, on MariaDB, beside nginx + php-fpm.
 bench-wordpress: build
 	$(LIBPHP)/system-packages test bench
 	benches/compare/run wordpress

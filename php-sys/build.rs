@@ -15,6 +15,7 @@ const SHIM: [&str; 19] = [
     "huge_pages.c",
     "isolation.c",
     "layout.c",
+    "memory.c",
     "module.c",
     "opcache.c",
     "opcache_status.c",
@@ -30,15 +31,16 @@ const SHIM: [&str; 19] = [
     "watch.c",
 ];
 
-/// Functions of PHP (`timer.c`, `stream.c`, `opcache.c`, `cli.c`) and of libc (`children.c`, `environment.c`, `process.c`) that the shim
-/// exchanges for its own, where they are called.
-const WRAPPED: [&str; 14] = [
+/// Functions of PHP (`timer.c`, `memory.c`, `stream.c`, `opcache.c`, `cli.c`) and of libc (`children.c`, `environment.c`,
+/// `process.c`) that the shim exchanges for its own, where they are called.
+const WRAPPED: [&str; 15] = [
     "pclose",
     "popen",
     "posix_spawn",
     "putenv",
     "setlocale",
     "umask",
+    "zend_set_memory_limit",
     "zend_set_timeout",
     "zend_unset_timeout",
     "zend_max_execution_timer_init",

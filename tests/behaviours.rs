@@ -19,6 +19,8 @@ mod process;
 mod scripts;
 #[path = "behaviours/site.rs"]
 mod site;
+#[path = "behaviours/starts.rs"]
+mod starts;
 mod support;
 #[path = "behaviours/uploads.rs"]
 mod uploads;

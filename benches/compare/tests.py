@@ -4,11 +4,17 @@ import doctest
 import email
 import io
 import re
+import socket
+import threading
+import types
 import unittest
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 from xml.etree import ElementTree
 
-from harness import chart, compare, figures, idle, load, options, publish, scenario, server, syscalls, tables, targets
+from harness import (chart, compare, connections, figures, idle, libphp, load, options, publish, rates, report,
+                     scenario, server, syscalls, tables, targets)
 from harness.error import BenchError
 
 MACHINE = {"cpu": "a CPU", "cpus": 2, "kernel": "6.1", "load": [0, 0, 0]}
@@ -25,6 +31,16 @@ def comparison(ours, theirs, name="php-hello", share=0.0):
     """What `run compare` keeps of one scenario."""
     return {"time": "2026-11-23T12:00:00+00:00", "commit": "abc", "machine": MACHINE, "options": {}, "servers": SERVERS,
             "rounds": {name: {"ephpm": rounds(*ours, share=share), "nginx-fpm": rounds(*theirs)}}}
+
+
+def at_rates(ours, theirs, share="30"):
+    """What `run rates` keeps, of a scenario each: (p99, how late the load was) of each round, in microseconds."""
+    def kept(of_rounds):
+        return [{"p50_us": 5, "p99_us": p99, "own_delay_p99_us": late, "others_share": 0.0, "steal_share": 0.0}
+                for p99, late in of_rounds]
+    of = {f"scenario-{number}": {"shares": {share: {"rate": 100, "rounds": {"ephpm": kept(our), "nginx-fpm": kept(their)}}}}
+          for number, (our, their) in enumerate(zip(ours, theirs, strict=True))}
+    return comparison([], []) | {"rates": of}
 
 
 class Requests(unittest.TestCase):
@@ -47,7 +63,8 @@ class Requests(unittest.TestCase):
 
 class Servers(unittest.TestCase):
     def test_every_value_in_a_servers_file_is_known(self):
-        known = {"binary", "www", "ini", "workers", "connections", "cpus", "nginx_site", "dir", "port", "h2_port"}
+        known = {"binary", "www", "ini", "workers", "connections", "cpus", "nginx_site", "dir", "port", "h2_port",
+                 "bare", "response"}
         for file in (server.HERE / "servers").glob("*.toml"):
             own = server.settings(file.stem)
             names = set(re.findall(r"@(\w+)@", str(own)))
@@ -63,6 +80,43 @@ class Servers(unittest.TestCase):
         kept.refuse_too_many(4)
         with self.assertRaisesRegex(BenchError, "4 connections"):
             kept.refuse_too_many(5)
+
+    def test_an_answer_is_known_to_the_byte(self):
+        sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(sent)
+                connection.recv(1)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        of = server.Server("ephpm", Path("/nowhere"), {})
+        of.port = listener.getsockname()[1]
+        self.assertEqual(of.response(scenario.Scenario("hello", "/", "")), sent)
+        answering.join()
+        listener.close()
+
+    def test_what_is_built_beside_a_server_has_its_libphp(self):
+        trained, other = Path("/kept/8.4-pgo"), Path("/kept/8.4")
+        def by_variable(variables):
+            return trained if variables.get("PHP_PGO") == "1" else other
+
+        for linked, chosen, ours, wanted in (
+                (trained, by_variable, {"PHP_PGO": "1"}, {"PHP_PGO": "1"}),
+                (trained, by_variable, {}, {"PHP_PGO": "1"}),
+                (other, by_variable, {"PHP_PGO": "0"}, {"PHP_PGO": "0"}),
+                (other, by_variable, {"PHP_PGO": "1"}, {}),
+                (trained, lambda _: other, {"A": "b"}, {"A": "b", "LIBPHP_DIR": "/kept/8.4-pgo"})):
+            with (mock.patch.object(libphp, "directory", lambda _: linked),
+                  mock.patch.object(libphp, "facts", lambda _: {"trained": linked is trained}),
+                  mock.patch.object(libphp, "chosen_by", chosen), mock.patch.dict("os.environ", ours, clear=True)):
+                self.assertEqual(libphp.environment(Path("/x")), wanted)
+        with mock.patch.object(libphp, "directory", lambda _: None), self.assertRaisesRegex(BenchError, "not known"):
+            libphp.environment(Path("/x"))
 
     def test_ports_differ(self):
         self.assertEqual(len(set(server.free_ports(20))), 20)
@@ -93,6 +147,85 @@ traffic: 3.5KB (3600) total, 120B (120) headers (space savings 90.00%), 3.0KB (3
         self.assertIn("bodies", load.flaw(good | {"bytes": 20_000}, 100, 1))
 
 
+class Rounds(unittest.TestCase):
+    @staticmethod
+    def quietest(patience, *found):
+        each = iter(found)
+        return figures.quietest(lambda: next(each), patience)
+
+    def test_a_round_that_nobody_disturbed_is_taken_at_once(self):
+        self.assertEqual(self.quietest([3], {"others_share": 0.05}), {"others_share": 0.05, "repeats": 0})
+
+    def test_a_disturbed_round_is_repeated_until_one_is_not(self):
+        patience = [3]
+        found = self.quietest(patience, {"others_share": 0.3}, {"others_share": 0.4}, {"others_share": 0.01})
+        self.assertEqual((found, patience), ({"others_share": 0.01, "repeats": 2}, [1]))
+
+    def test_without_patience_the_least_disturbed_counts(self):
+        patience = [2]
+        found = self.quietest(patience, {"others_share": 0.3}, {"others_share": 0.2}, {"others_share": 0.4})
+        self.assertEqual((found, patience), ({"others_share": 0.2, "repeats": 2}, [0]))
+        self.assertEqual(self.quietest(patience, {"others_share": 0.9}), {"others_share": 0.9, "repeats": 0})
+
+    def test_a_failure_is_never_hidden(self):
+        self.assertEqual(self.quietest([9], {"problem": "status 500"}), {"problem": "status 500", "repeats": 0})
+        self.assertIn("problem", self.quietest([9], {"others_share": 0.3}, {"problem": "status 500"}))
+
+    def test_servers_and_idle_connections_take_turns_at_being_first(self):
+        order = []
+        chosen = types.SimpleNamespace(rounds=2, concurrency=1, connections=7)
+
+        def measure(of, what, *_):
+            order.append(f"{of.name} {what.name}")
+            return {"others_share": 0.0}
+
+        @contextmanager
+        def opened(*_):
+            order.append("open")
+            yield
+            order.append("closed")
+
+        one, two = (types.SimpleNamespace(name=name, refuse_too_many=lambda _: None) for name in ("one", "two"))
+        page = types.SimpleNamespace(name="page", problem=lambda _: ("not up", 0))
+        with mock.patch.object(load, "measure", measure), mock.patch.object(load, "wrk"), \
+                mock.patch.object(idle, "opened", opened):
+            compare.rounds([one, two], page, chosen)
+            self.assertEqual(order, ["one page", "two page", "two page", "one page"])
+            order.clear()
+            found = connections.by_turns(one, [page], page, chosen)
+        self.assertEqual(order, ["one page", "open", "one page", "closed", "open", "one page", "closed", "one page"])
+        self.assertEqual({name: len(of) for name, of in found["page"].items()}, {"few": 2, "many": 2})
+
+
+class Rates(unittest.TestCase):
+    WORST = targets.Target("p99", 1, lambda results: targets.worst_p99(results, 30),
+                           remark=lambda results: targets.late_remark(results, 30))
+
+    def test_rounds_in_which_the_load_was_late_are_left_out_of_the_worst(self):
+        run = at_rates([[(100, 9), (900, 201)]], [[(100, 9), (100, 200)]])
+        self.assertEqual(self.WORST.row({"rates": run})[2:], ("1.00", "met, without 1 of 4 rounds: the load was late"))
+
+    def test_the_worst_scenario_counts_and_one_without_a_round_on_time_does_not(self):
+        on_time, late = [(100, 9)], [(900, 300)]
+        run = at_rates([[(150, 9)], on_time, late], [on_time, on_time, on_time])
+        self.assertEqual(self.WORST.row({"rates": run})[2:],
+                         ("1.50", "**missed**, without 1 of 6 rounds: the load was late"))
+        self.assertEqual(self.WORST.row({"rates": at_rates([late], [on_time])})[3],
+                         "not measured, without 1 of 2 rounds: the load was late")
+        self.assertEqual(self.WORST.row({})[3], "not measured")
+        self.assertEqual(self.WORST.row({"rates": at_rates([on_time], [on_time])})[3], "met")
+
+    def test_the_table_has_what_was_on_time_and_marks_what_was_not(self):
+        run = at_rates([[(100, 9), (900, 300)]], [[(700, 300)]])
+        head, _, row = tables.rates(run).splitlines()
+        self.assertIn("| rounds with the load late |", head)
+        self.assertEqual(row, "| scenario-0 | 30 % | 100 | 0.01 | 0.10 | 0.01 ! | 0.70 ! | 2 of 3 |")
+
+    def test_no_loss_is_told_of_rounds_that_were_late(self):
+        self.assertIn("p99 of 0.90 ms", tables.losses({"rates": at_rates([[(900, 9)]], [[(100, 9)]])}))
+        self.assertEqual(tables.losses({"rates": at_rates([[(900, 300)]], [[(100, 9)]])}), "In nothing that was measured.")
+
+
 class Page(unittest.TestCase):
     def test_targets_are_met_missed_or_not_measured(self):
         target = targets.cpu("php-hello", 0.25)
@@ -104,6 +237,33 @@ class Page(unittest.TestCase):
     def test_what_takes_more_cpus_is_not_judged(self):
         target = targets.Target("loops", 1.7, lambda _: 1.0, at_least=True, cpus_min=4)
         self.assertIn("4 CPUs", target.row({"compare": comparison([1], [1])})[3])
+
+    def test_missed_targets_are_listed_for_their_reasons(self):
+        results = {"compare": comparison([3], [10])}
+        self.assertEqual(tables.missed(results), "- php-hello: CPU time beside nginx + php-fpm: ≤ 0.25, is 0.30")
+        self.assertEqual(tables.missed({"compare": comparison([2], [10])}), "None.")
+
+    def test_the_floor_is_beside_the_sum_of_each_round(self):
+        of = dict(zip(("php-alone", "static-1k", "php-hello"), (rounds(2, 4), rounds(6, 6), rounds(10, 10)), strict=True))
+        run = comparison([], []) | {"rounds": {"ephpm": of}}
+        self.assertIn("| 3.0 | 6.0 | 10.0 | 1.12 (1.00–1.25) |", tables.floor(run))
+        self.assertEqual(targets.beside_the_floor({"floor": run}), 1.125)
+
+    def test_bytes_of_answers_stand_beside_each_other(self):
+        run = comparison([1], [2]) | {"response_bytes": {"php-hello": {"ephpm": 1290, "nginx-fpm": None}}}
+        self.assertIn("| php-hello | 1,290 | failed |", tables.response_bytes({"compare": run}))
+        for nothing in ({}, {"compare": comparison([1], [2])}):
+            self.assertEqual(tables.response_bytes(nothing), "Not measured.")
+
+    def test_the_machine_tells_which_libphp_and_how_many_rounds_were_repeated(self):
+        run = comparison([1, 1], [2])
+        run["servers"] = SERVERS | {"ephpm": SERVERS["ephpm"] | {"libphp": {"name": "8.4-pgo", "trained": True}}}
+        run["rounds"]["php-hello"]["ephpm"][0]["repeats"] = 3
+        told = tables.machine({"compare": run, "memory": comparison([], []) | {"meantime": {"others_share": 0.5}}})
+        self.assertIn("- ephpm: ephpm; PHP 8.4.1 (ZTS, 3 extensions; libphp 8.4-pgo, trained (PGO))", told)
+        self.assertIn("| abc | 0% | 3 |", told)
+        self.assertIn("| abc | 50% | – |", told)
+        self.assertIn("during: memory.", told)
 
     def test_losses_are_told_whatever_their_size(self):
         self.assertIn("php-hello (`run compare`): 1.01 times", tables.losses({"compare": comparison([101], [100])}))
@@ -146,7 +306,7 @@ class Commands(unittest.TestCase):
 
 def load_tests(_loader, tests, _pattern):
     """With the examples in the docs of functions."""
-    for module in (figures, idle, syscalls, tables, targets):
+    for module in (figures, idle, libphp, rates, report, syscalls, tables, targets):
         tests.addTests(doctest.DocTestSuite(module))
     return tests
 

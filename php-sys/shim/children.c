@@ -129,25 +129,39 @@ static int close_others(posix_spawn_file_actions_t *actions)
  * One start at a time. Until it runs its program a child holds copies of all files of the process, also of a program that
  * another request is just writing, and nobody can run what somebody has open for writing (ETXTBSY, execve(2)). posix_spawn()
  * returns when the child has let go of them, and a script closes what it has written before it runs it; so whoever starts
- * a program that is its own finds no child that still holds it. A program that is slow to be found, on a file system that
- * hangs, keeps the others waiting for SLOWEST_START_SECONDS only.
+ * a program that is its own finds no child that still holds it. A start that hangs, for a file system that does, keeps
+ * one other waiting for SLOWEST_START_SECONDS, and then none until it has ended.
  */
 #define SLOWEST_START_SECONDS 2
 
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+static bool start_hangs;
+
+static bool wait_for_others(void)
+{
+	struct timespec until;
+	bool alone;
+
+	if (__atomic_load_n(&start_hangs, __ATOMIC_RELAXED)) {
+		return pthread_mutex_trylock(&starting) == 0;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += SLOWEST_START_SECONDS;
+	alone = pthread_mutex_clocklock(&starting, CLOCK_MONOTONIC, &until) == 0;
+	if (!alone) {
+		__atomic_store_n(&start_hangs, true, __ATOMIC_RELAXED);
+	}
+	return alone;
+}
 
 static int start_alone(pid_t *pid, const char *program, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-	struct timespec until;
-	bool alone;
-	int error;
+	bool alone = wait_for_others();
+	int error = __real_posix_spawn(pid, program, actions, attributes, argv, envp);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += SLOWEST_START_SECONDS;
-	alone = pthread_mutex_clocklock(&starting, CLOCK_MONOTONIC, &until) == 0;
-	error = __real_posix_spawn(pid, program, actions, attributes, argv, envp);
 	if (alone) {
+		__atomic_store_n(&start_hangs, false, __ATOMIC_RELAXED);
 		pthread_mutex_unlock(&starting);
 	}
 	return error;

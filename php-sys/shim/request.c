@@ -126,10 +126,6 @@ static bool clean_up(void)
 	} zend_catch {
 		clean = false;
 	} zend_end_try();
-	/* A limit that the script has raised and used stays for the thread: php_request_shutdown() resets it, but as long as
-	 * there are cached chunks to be freed for that, zend_set_memory_limit() frees them and leaves the limit as it is. Now
-	 * there are none. */
-	zend_set_memory_limit(PG(memory_limit));
 	return clean;
 }
 

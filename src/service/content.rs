@@ -76,6 +76,8 @@ pub struct Collector {
     /// Of the account that belongs to `held`.
     share: Share,
     len: u64,
+    /// What it will be, if that was announced.
+    announced: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -94,7 +96,7 @@ impl Collector {
         // Room for what is announced, but an announcement alone costs a peer nothing: reserve a block at most.
         let room = usize::try_from(announced.unwrap_or(0)).unwrap_or(usize::MAX);
         let memory = BytesMut::with_capacity(room.min(options.memory_max).min(16 * 1024));
-        Ok(Self { held: Held::Memory(memory), share: Share::default(), len: 0 })
+        Ok(Self { held: Held::Memory(memory), share: Share::default(), len: 0, announced })
     }
 
     /// Adds a piece.
@@ -110,7 +112,7 @@ impl Collector {
             return Err(CollectError::TooLarge);
         }
         let all = &options.held;
-        let is_form = self.len <= limits::CONTENT_FORM_BYTES;
+        let is_form = self.announced.unwrap_or(self.len) <= limits::CONTENT_FORM_BYTES;
         let all_memory_max = if is_form { options.all_memory_max } else { options.all_memory_max / 2 };
         match &mut self.held {
             Held::Memory(memory)
@@ -298,6 +300,11 @@ mod tests {
         held(8 * FORM, 2 * FORM);
         push(&mut long);
         held(4 * FORM, 7 * FORM);
+        // What is announced as long is so from its beginning.
+        let mut announced = Collector::new(Some(8 * FORM), &options).unwrap();
+        push(&mut announced);
+        held(4 * FORM, 8 * FORM);
+        drop(announced);
         // Now there is room for long content again.
         drop(forms);
         let mut third = Collector::new(None, &options).unwrap();

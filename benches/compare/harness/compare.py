@@ -1,17 +1,16 @@
 """CPU time per request of several servers, in interleaved rounds."""
 
+import http.client
 import sys
 import time
 from statistics import median
 
 from . import chart, load, options, report, scenario, server
-from .figures import good_rounds, middle, ratios
+from .figures import OTHERS_SHARE_MAX, good_rounds, middle, quietest, ratios
 
 SERVERS = ["ephpm", "nginx-fpm", "apache-mod-php"]
 # Connections beside the load's: our own checks, and one that is still closing.
 SPARE_CONNECTIONS = 4
-# Of the machine's CPU time, in the middle round: with more the figures tell nothing.
-OTHERS_SHARE_MAX = 0.05
 
 
 def add_options(command, scenarios="*", concurrency=16):
@@ -29,7 +28,7 @@ def add_rounds(command):
 def main(chosen):
     began = time.monotonic()
     scenarios = scenario.load(chosen.scenarios)
-    results = {}
+    results, bytes_each = {}, {}
     with server.running(chosen, scenarios, chosen.concurrency + SPARE_CONNECTIONS) as servers:
         facts = {each.name: each.facts for each in servers}
         report.print_servers(facts)
@@ -38,14 +37,23 @@ def main(chosen):
         print(HEAD)
         for each in scenarios:
             results[each.name] = rounds(servers, each, chosen)
+            bytes_each[each.name] = {one.name: response_bytes(one, each) for one in servers}
             print_scenario(each.name, results[each.name])
     print_disturbance(results)
-    file = report.save(chosen, {"servers": facts, "rounds": results})
+    file = report.save(chosen, {"servers": facts, "rounds": results, "response_bytes": bytes_each})
     picture = file.with_suffix(".svg")
     picture.write_text(chart.draw(results, facts))
     print(f"as a picture: {report.shortened(picture)}")
     print(f"{time.monotonic() - began:.0f} s")
     return exit_status(results)
+
+
+def response_bytes(of, what):
+    """How many bytes a server's whole answer has on its connection, or None if there is none."""
+    try:
+        return len(of.response(what))
+    except (OSError, http.client.HTTPException):
+        return None
 
 
 def exit_status(results):
@@ -57,8 +65,10 @@ def exit_status(results):
 
 
 def rounds(servers, of, chosen, generator=load.wrk):
-    """The rounds of one scenario: A B C, C B A, … so that what changes slowly hits all alike."""
+    """The rounds of one scenario: A B C, C B A, … so that what changes slowly hits all alike. As many as there are may be
+    repeated for others who disturb them."""
     found = {each.name: [] for each in servers}
+    patience = [chosen.rounds]
     for each in servers:
         each.refuse_too_many(chosen.concurrency)
         if of.problem(each)[0] is None:
@@ -66,7 +76,7 @@ def rounds(servers, of, chosen, generator=load.wrk):
     for number in range(chosen.rounds):
         report.progress(f"{of.name}: round {number + 1} of {chosen.rounds}")
         for each in servers if number % 2 == 0 else reversed(servers):
-            found[each.name].append(load.measure(each, of, chosen, generator))
+            found[each.name].append(quietest(lambda: load.measure(each, of, chosen, generator), patience))
     report.progress("")
     return found
 
@@ -110,7 +120,8 @@ def print_others(results):
         return
     others = [one["others_share"] for one in good]
     steal = max(one["steal_share"] for one in good)
+    repeats = sum(one.get("repeats", 0) for one in good)
     print(f"Others used {median(others):.0%} of this machine meanwhile (at most {max(others):.0%}; stolen at most "
-          f"{steal:.0%}).")
+          f"{steal:.0%}). Rounds repeated for that: {repeats}.")
     if median(others) > OTHERS_SHARE_MAX:
         print("That is too much to trust these figures: repeat it on a quiet machine.")

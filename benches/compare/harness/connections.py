@@ -3,7 +3,7 @@
 from statistics import median
 
 from . import compare, idle, load, options, report, scenario, server
-from .figures import good_rounds, middle, ratios
+from .figures import good_rounds, middle, quietest, ratios
 
 SERVERS = ["ephpm", "nginx-fpm"]
 
@@ -11,7 +11,6 @@ SERVERS = ["ephpm", "nginx-fpm"]
 def add_options(command):
     options.add_scenarios(command, default="static-1k,php-hello")
     compare.add_rounds(command)
-    command.set_defaults(rounds=4)
     command.add_argument("--connections", type=options.positive, default=10_000, help="idle at once (default: 10000)")
     command.add_argument("--concurrency", type=options.positive, default=16, help="of the load (default: 16)")
 
@@ -37,17 +36,25 @@ def main(chosen):
 
 
 def by_turns(of, scenarios, file, chosen):
-    """{scenario: {"few": rounds, "many": rounds}} of one server."""
+    """{scenario: {"few": rounds, "many": rounds}} of one server: few many, many few, … so that neither is always first."""
     found = {each.name: {"few": [], "many": []} for each in scenarios}
+    patience = [chosen.rounds]
+
+    def measure(connections):
+        for each in scenarios:
+            one = quietest(lambda: load.measure(of, each, chosen, load.wrk), patience)
+            found[each.name][connections].append(one)
+
     for each in scenarios:
         load.wrk(of, each, chosen.concurrency, 1)
     for number in range(chosen.rounds):
         report.progress(f"{of.name}: round {number + 1} of {chosen.rounds}")
-        for each in scenarios:
-            found[each.name]["few"].append(load.measure(of, each, chosen, load.wrk))
+        if number % 2 == 0:
+            measure("few")
         with idle.opened(of, file, chosen.connections):
-            for each in scenarios:
-                found[each.name]["many"].append(load.measure(of, each, chosen, load.wrk))
+            measure("many")
+        if number % 2 == 1:
+            measure("few")
     report.progress("")
     return found
 

@@ -1,6 +1,7 @@
 """What the server adds to PHP: a hello page beside PHP alone and beside a file, in interleaved rounds.
 
-PHP alone is `php-sys/benches/floor.rs`: request startup, script, request shutdown, on the same libphp, without a server.
+PHP alone is `php-sys/benches/floor.rs`: request startup, the same script, request shutdown, without a server; on the same
+libphp, whatever the environment says, and with the same php.ini, which PHP itself confirms.
 """
 
 import json
@@ -8,65 +9,94 @@ import re
 import subprocess
 from statistics import median
 
-from . import load, options, report, scenario, server
+from . import compare, libphp, load, options, report, scenario, server
 from .error import BenchError
+from .figures import beside_the_sum, good_rounds, middle, quietest
 
 SERVERS = ["ephpm"]
 SCENARIOS = ["static-1k", "php-hello"]
-FLOOR_REQUESTS = 50_000
+PHP_ALONE = "php-alone"
+FLOOR_REQUESTS = 300_000
+"""About a second's."""
 ROOT = report.RESULTS.parents[1]
 
 
 def add_options(command):
-    command.add_argument("--rounds", type=options.positive, default=6, help="(default: 6)")
-    command.add_argument("--seconds", type=options.positive, default=1, help="that a round lasts (default: 1)")
+    compare.add_rounds(command)
     command.add_argument("--concurrency", type=options.positive, default=16, help="of the load (default: 16)")
 
 
 def main(chosen):
-    php_alone = built()
-    static, hello = (scenario.load([name])[0] for name in SCENARIOS)
-    rounds = []
-    with server.running(chosen, [static, hello], chosen.concurrency + 4) as servers:
-        for each in servers:
-            report.print_servers({each.name: each.facts})
-            for _ in range(chosen.rounds):
-                rounds.append({"server": each.name, "floor": floor(php_alone)}
-                              | {of.name: figure(each, of, chosen) for of in (static, hello)})
-            print_rounds(each.name, [one for one in rounds if one["server"] == each.name])
+    program = built(chosen.binary.resolve())
+    scenarios = [scenario.load([name])[0] for name in SCENARIOS]
+    results = {}
+    with server.running(chosen, scenarios, chosen.concurrency + compare.SPARE_CONNECTIONS) as servers:
         facts = {each.name: each.facts for each in servers}
-    report.save(chosen, {"servers": facts, "rounds": rounds})
-    return 0
+        report.print_servers(facts)
+        for each in servers:
+            refuse_unequal(program, each)
+            results[each.name] = rounds(program, each, scenarios, chosen)
+            print_rounds(each.name, results[each.name])
+    compare.print_others(results)
+    report.save(chosen, {"servers": facts, "rounds": results})
+    return compare.exit_status(results)
 
 
-def print_rounds(name, rounds):
-    middle = {key: median(one[key] for one in rounds) for key in ("floor", *SCENARIOS)}
-    ratios = [one["php-hello"] / (one["floor"] + one["static-1k"]) for one in rounds]
-    print(f"{name}: CPU µs per request: PHP alone {middle['floor']:.1f}, static-1k {middle['static-1k']:.1f}, php-hello "
-          f"{middle['php-hello']:.1f}: {median(ratios):.2f} times the sum of both ({min(ratios):.2f}–{max(ratios):.2f})")
+def rounds(program, of, scenarios, chosen):
+    """PHP alone, a file, a page; then the other way round."""
+    found = {name: [] for name in (PHP_ALONE, *SCENARIOS)}
+    patience = [chosen.rounds]
+    measures = [(PHP_ALONE, lambda: alone(program, of))]
+    measures += [(each.name, lambda each=each: load.measure(of, each, chosen, load.wrk)) for each in scenarios]
+    for each in scenarios:
+        load.wrk(of, each, chosen.concurrency, 1)
+    for number in range(chosen.rounds):
+        report.progress(f"{of.name}: round {number + 1} of {chosen.rounds}")
+        for name, measure in measures if number % 2 == 0 else reversed(measures):
+            found[name].append(quietest(measure, patience))
+    report.progress("")
+    return found
 
 
-def figure(of, what, chosen):
-    found = load.measure(of, what, chosen, load.wrk)
-    if "problem" in found:
-        raise BenchError(f"{what.name} of {of.name}: {found['problem']}")
-    return found["cpu_us"]
+def alone(program, of):
+    """One round of PHP alone, beside the server `of`, which does nothing meanwhile."""
+    before = load.Moment(of)
+    _, cpu_us = floor(program, FLOOR_REQUESTS)
+    return {"requests": FLOOR_REQUESTS, "cpu_us": cpu_us} | before.disturbance(load.Moment(of))
 
 
-def built():
-    """The program of the floor, built if it is not."""
+def print_rounds(name, found):
+    compared = beside_the_sum(*(found[each] for each in (PHP_ALONE, *SCENARIOS)))
+    if compared:
+        told = ", ".join(f"{each} {middle(good_rounds(own), 'cpu_us'):.1f}" for each, own in found.items())
+        print(f"{name}: CPU µs per request: {told}: {median(compared):.2f} times the sum of the others "
+              f"({min(compared):.2f}–{max(compared):.2f})")
+    for each, own in found.items():
+        compare.print_failures(each, "", own)
+
+
+def refuse_unequal(program, of):
+    """PHP alone must be the server's PHP with the server's settings."""
+    php, _ = floor(program, 1)
+    wanted = of.facts["php"]
+    if php != wanted:
+        raise BenchError(f"PHP alone is {php}, that of {of.name} {wanted}")
+
+
+def built(binary):
+    """The program of the floor with the libphp of the server at `binary`, built if it is not."""
     command = ["cargo", "bench", "--locked", "--no-run", "--message-format=json", "-p", "php-sys", "--bench", "floor"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=libphp.environment(binary), stdout=subprocess.PIPE, text=True, check=False)
     found = [message["executable"] for line in done.stdout.splitlines() if (message := json.loads(line)).get("executable")]
     if done.returncode or not found:
         raise BenchError("the floor could not be built")
     return found[-1]
 
 
-def floor(program):
-    """CPU microseconds of a request of PHP alone."""
-    done = subprocess.run([program, str(FLOOR_REQUESTS)], capture_output=True, text=True, check=False)
-    found = re.search(r"^hello, with \$_SERVER: ([\d.]+) us", done.stdout, re.MULTILINE)
+def floor(program, requests):
+    """What PHP alone says of itself, and CPU microseconds of a request."""
+    done = subprocess.run([program, str(requests)], env=server.ENVIRONMENT, capture_output=True, text=True, check=False)
+    found = re.fullmatch(r"(\{.*\})\n([\d.]+) us of CPU per request\n", done.stdout)
     if not found:
         raise BenchError(f"the floor: {(done.stdout + done.stderr).strip()}")
-    return float(found[1])
+    return json.loads(found[1]), float(found[2])

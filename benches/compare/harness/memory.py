@@ -2,7 +2,7 @@
 
 import time
 
-from . import idle, options, processes, report, scenario, server
+from . import idle, meantime, options, processes, report, scenario, server
 from .error import BenchError
 
 SERVERS = ["ephpm", "nginx-fpm"]
@@ -20,15 +20,16 @@ def main(chosen):
     results = {}
     print(f"{'server':<16}{'protocol':<9}{'processes':>9}{'Pss MiB: before':>17}{'idle':>7}{'after':>7}"
           f"{'bytes/connection: Pss':>23}{'RSS':>9}{'alive':>9}")
-    for protocol in idle.PROTOCOLS:
-        with server.running(chosen, scenarios, chosen.connections + idle.SPARE_FILES) as servers:
-            facts = {each.name: each.facts for each in servers}
-            for each in servers:
-                found = fill_up(each, scenarios, chosen.connections, protocol)
-                results.setdefault(each.name, {})[protocol] = found
-                print_row(each.name, protocol, found)
+    with meantime.watched() as others:
+        for protocol in idle.PROTOCOLS:
+            with server.running(chosen, scenarios, chosen.connections + idle.SPARE_FILES) as servers:
+                facts = {each.name: each.facts for each in servers}
+                for each in servers:
+                    found = fill_up(each, scenarios, chosen.connections, protocol)
+                    results.setdefault(each.name, {})[protocol] = found
+                    print_row(each.name, protocol, found)
     report.print_servers(facts)
-    report.save(chosen, {"servers": facts, "memory": results})
+    report.save(chosen, {"servers": facts, "memory": results, "meantime": others})
     return 0 if all(found["alive"] == chosen.connections for of in results.values() for found in of.values()) else 1
 
 

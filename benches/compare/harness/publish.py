@@ -13,10 +13,11 @@ BLOCKS = {
     "compare": tables.comparison, "keepalive": tables.comparison, "lighttpd": tables.comparison,
     "http2": tables.comparison, "wordpress": tables.comparison, "rates": tables.rates, "waiting": tables.waiting,
     "loops": tables.comparison, "connections": tables.connections, "memory": tables.memory, "start": tables.start,
-    "floor": tables.floor, "syscalls": tables.syscalls,
+    "floor": tables.floor, "bare": tables.comparison, "syscalls": tables.syscalls,
 }
 """What each command's results become."""
-SUMMARIES = {"machine": tables.machine, "targets": tables.goals, "losses": tables.losses}
+SUMMARIES = {"machine": tables.machine, "targets": tables.goals, "missed": tables.missed, "bytes": tables.response_bytes,
+             "losses": tables.losses}
 """What is made of all results together."""
 
 

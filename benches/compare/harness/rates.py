@@ -10,19 +10,18 @@ from statistics import median
 
 from . import compare, options, report, scenario, server
 from .error import BenchError
-from .figures import good_rounds, middle
+from .figures import good_rounds, middle, quietest, rounds_on_time
 from .load import Moment
 
 SERVERS = ["ephpm", "nginx-fpm"]
 LOAD = report.RESULTS.parent / "load"
 TARGET = report.RESULTS.parents[1] / "target/load"
 MAXIMUM_ROUNDS = 2
-OWN_DELAY_MAX_US = 200
 
 
 def add_options(command):
     options.add_scenarios(command, default="static-1k,php-hello,php-10k,php-json")
-    command.add_argument("--rounds", type=options.positive, default=4, help="best an even number (default: 4)")
+    command.add_argument("--rounds", type=options.positive, default=6, help="best an even number (default: 6)")
     command.add_argument("--seconds", type=options.positive, default=1, help="that a round lasts (default: 1)")
     command.add_argument("--concurrency", type=options.positive, default=16, help="connections (default: 16)")
     command.add_argument("--shares", type=options.positives, default=[30, 60, 90], metavar="N,N",
@@ -48,24 +47,27 @@ def main(chosen):
 
 def at_shares(program, servers, of, chosen):
     """One scenario at all rates: the servers' maxima, and for each share the rate with everybody's rounds."""
-    most = {each.name: median(maximum(program, each, of, chosen) for _ in range(MAXIMUM_ROUNDS)) for each in servers}
+    patience = [MAXIMUM_ROUNDS * len(servers)]
+    most = {each.name: median(maximum(program, each, of, chosen, patience) for _ in range(MAXIMUM_ROUNDS))
+            for each in servers}
     found = {"maximum": most, "shares": {}}
     for share in chosen.shares:
         rate = min(most.values()) * share / 100
         rounds = {each.name: [] for each in servers}
+        patience = [chosen.rounds]
         for number in range(chosen.rounds):
             report.progress(f"{of.name} at {share} %: round {number + 1} of {chosen.rounds}")
             for each in servers if number % 2 == 0 else reversed(servers):
-                rounds[each.name].append(load(program, each, of, rate, chosen))
+                rounds[each.name].append(quietest(lambda: load(program, each, of, rate, chosen), patience))
         report.progress("")
         found["shares"][str(share)] = {"rate": rate, "rounds": rounds}
         print_share(of.name, share, rate, rounds)
     return found
 
 
-def maximum(program, server, of, chosen):
+def maximum(program, server, of, chosen, patience):
     """Requests per second without pauses."""
-    found = load(program, server, of, 0, chosen)
+    found = quietest(lambda: load(program, server, of, 0, chosen), patience)
     if "problem" in found:
         raise BenchError(f"{of.name} of {server.name}: {found['problem']}")
     return found["requests_per_second"]
@@ -100,11 +102,21 @@ def print_share(name, share, rate, rounds):
             late = middle(good, "own_delay_p99_us")
             print(f"{front}{server_name:<20}{middle(good, 'p50_us') / 1e3:>9.2f}{median(p99):>9.2f}  "
                   f"{f'{min(p99):.2f}–{max(p99):.2f}':<15}{middle(good, 'p999_us') / 1e3:>9.2f}{late / 1e3:>13.2f}"
-                  f"{'  !' if late > OWN_DELAY_MAX_US else ''}", flush=True)
+                  f"{late_of(own)}", flush=True)
             front = " " * len(front)
         for one in own:
             if "problem" in one:
                 print(f"{front}{server_name:<20}{one['problem']}", flush=True)
+
+
+def late_of(rounds):
+    """In how many rounds the load was late.
+
+    >>> late_of([{"own_delay_p99_us": 50}, {"own_delay_p99_us": 900}])
+    '  ! in 1'
+    """
+    late = len(good_rounds(rounds)) - len(rounds_on_time(rounds))
+    return f"  ! in {late}" if late else ""
 
 
 def built():

@@ -13,9 +13,34 @@ RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 def print_servers(facts):
     for name, of in facts.items():
-        php = of["php"]
-        print(f"{name}: {of['version']}; PHP {php['version']} ({php['sapi']}, {'ZTS' if php['zts'] else 'NTS'}, "
-              f"{php['extensions']} extensions)")
+        print(described(name, of))
+
+
+def described(name, of):
+    """What a server is, in a line.
+
+    >>> php = {"version": "8.4.1", "zts": True, "extensions": 3}
+    >>> described("ephpm", {"version": "ePHPm 1", "php": php, "libphp": {"name": "x-pgo", "trained": True}})
+    'ephpm: ePHPm 1; PHP 8.4.1 (ZTS, 3 extensions; libphp x-pgo, trained (PGO))'
+    >>> described("nginx-fpm", {"version": "nginx 1", "php": php}), described("bare", {"version": "bare", "php": None})
+    ('nginx-fpm: nginx 1; PHP 8.4.1 (ZTS, 3 extensions)', 'bare: bare')
+    """
+    if not of["php"]:
+        return f"{name}: {of['version']}"
+    linked = f"; libphp {libphp(of['libphp'])}" if "libphp" in of else ""
+    return (f"{name}: {of['version']}; PHP {of['php']['version']} ({'ZTS' if of['php']['zts'] else 'NTS'}, "
+            f"{of['php']['extensions']} extensions{linked})")
+
+
+def libphp(told):
+    """
+    >>> libphp(None), libphp({"name": "y", "trained": False}), libphp({"name": "z", "trained": None})
+    ('of which nothing is known', 'y, not trained', 'z, of which it is not known whether it is trained')
+    """
+    if told is None:
+        return "of which nothing is known"
+    trained = {True: "trained (PGO)", False: "not trained", None: "of which it is not known whether it is trained"}
+    return f"{told['name']}, {trained[told['trained']]}"
 
 
 def progress(text):

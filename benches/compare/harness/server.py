@@ -1,6 +1,7 @@
 """A server under test: started from its file in servers/ on a free loopback port, and ended with all its processes."""
 
 import http.client
+import io
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import tomllib
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import processes
+from . import libphp, processes
 from .error import BenchError
 from .scenario import numbered_lines
 
@@ -112,15 +113,18 @@ class Server:
             self.values[key] = self.fill_in(text)
         self.h2_port = int(self.values["h2_port"])
         """Where HTTP/2 is spoken in clear text, by whoever can."""
+        self.has_php = self.settings.get("php", True)
         self.started = []
         self.facts = {}
 
     def start(self):
-        """Starts the server, waits for PHP to answer, and asks it what it is."""
+        """Starts the server, waits for PHP to answer, if it has any, and asks it what it is."""
         self.configure()
         self.launch()
         self.wait_until_ready()
-        self.facts = {"version": self.version(), "php": self.php()}
+        self.facts = {"version": self.version(), "php": self.php() if self.has_php else None}
+        if "libphp_of" in self.settings:
+            self.facts["libphp"] = libphp.facts(Path(self.fill_in(self.settings["libphp_of"])))
 
     def configure(self):
         """Writes the configuration."""
@@ -180,10 +184,22 @@ class Server:
         finally:
             connection.close()
 
+    def response(self, scenario):
+        """The answer to one request of a scenario as it comes on the connection: head, content and framing."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.connect()
+        connection.sock = listened = Listened(connection.sock)
+        try:
+            connection.request(scenario.method, scenario.path, scenario.sent, scenario.headers)
+            connection.getresponse().read()
+            return bytes(listened.received)
+        finally:
+            connection.close()
+
     def wait_until_ready(self):
         deadline = time.monotonic() + START_SECONDS_MAX
         status = None
-        while status != 200:
+        while status is None or (self.has_php and status != 200):
             with suppress(OSError, http.client.HTTPException):
                 status, _ = self.get("GET", "/facts.php")
             self.refuse_dead(deadline, f"not ready (last status: {status})")
@@ -218,6 +234,33 @@ class Server:
     def fill_in(self, text):
         """Replaces each @name@ by its value."""
         return re.sub(r"@(\w+)@", lambda match: str(self.values[match[1]]), text)
+
+
+class Listened(io.RawIOBase):
+    """What http.client takes for a socket, which keeps what was read from it."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+        self.received = bytearray()
+
+    def sendall(self, data):
+        self.inner.sendall(data)
+
+    def makefile(self, _mode):
+        return io.BufferedReader(self)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        count = self.inner.recv_into(buffer)
+        self.received += buffer[:count]
+        return count
+
+    def close(self):
+        self.inner.close()
+        super().close()
 
 
 def settings(name):

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from statistics import median
 
-from . import options, report, scenario, server
+from . import meantime, options, report, scenario, server
 
 SERVERS = ["ephpm", "nginx-fpm", "apache-mod-php"]
 POLL_SECONDS = 0.0005
@@ -22,7 +22,7 @@ def main(chosen):
     with server.directory(chosen) as place:
         document_root = server.fill(place, [hello])
         # The first start of each fills the page cache and counts for nothing.
-        with server.started(chosen, place, document_root, CONNECTIONS) as servers:
+        with server.started(chosen, place, document_root, CONNECTIONS) as servers, meantime.watched() as others:
             facts = {each.name: each.facts for each in servers}
             report.print_servers(facts)
             for number in range(chosen.starts):
@@ -34,7 +34,7 @@ def main(chosen):
     print(f"\n{'server':<16}{'ms to the first answer':>23}  (of {chosen.starts} starts)")
     for name, found in results.items():
         print(f"{name:<16}{median(found):>23.1f}  {min(found):.1f}–{max(found):.1f}")
-    report.save(chosen, {"servers": facts, "start_ms": results})
+    report.save(chosen, {"servers": facts, "start_ms": results, "meantime": others})
     return 0
 
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import load, options, processes, report, scenario, server
+from . import load, meantime, options, processes, report, scenario, server
 from .error import BenchError
 
 SERVERS = ["ephpm"]
@@ -31,7 +31,8 @@ def add_options(command):
 def main(chosen):
     scenarios = scenario.load(chosen.scenarios)
     results = {}
-    with server.running(chosen, scenarios, connections=max(chosen.concurrency) + 8) as servers:
+    connections_max = max(chosen.concurrency) + 8
+    with meantime.watched() as others, server.running(chosen, scenarios, connections_max) as servers:
         facts = {each.name: each.facts for each in servers}
         report.print_servers(facts)
         for each in servers:
@@ -40,7 +41,7 @@ def main(chosen):
                 columns = {of.name: count(each, of, connections, chosen) for of in scenarios}
                 results[each.name][str(connections)] = columns
                 print_table(f"{each.name}, {connections} connections", columns)
-    report.save(chosen, {"servers": facts, "calls_per_request": results})
+    report.save(chosen, {"servers": facts, "calls_per_request": results, "meantime": others})
     return 0
 
 

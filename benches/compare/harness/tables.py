@@ -2,9 +2,8 @@
 
 from statistics import median
 
-from . import targets
-from .compare import OTHERS_SHARE_MAX
-from .figures import good_rounds, middle, ratios
+from . import report, targets
+from .figures import OTHERS_SHARE_MAX, beside_the_sum, good_rounds, middle, ratios, rounds_on_time
 from .targets import OURS
 
 
@@ -22,11 +21,11 @@ def table(head, rows):
 def machine(results):
     """On what, with what and when it was measured; and whether it can be trusted."""
     machines = {"{cpus} × {cpu}, Linux {kernel}".format(**run["machine"]) for run in results.values()}
-    servers = {f"- {name}: {of['version']}; PHP {of['php']['version']} ({'ZTS' if of['php']['zts'] else 'NTS'}, "
-               f"{of['php']['extensions']} extensions)" for run in results.values() for name, of in run["servers"].items()}
-    rows = [[f"`run {name}`", run["time"][:16].replace("T", " "), run["commit"] or "–", others(run)]
+    servers = {f"- {report.described(name, of)}" for run in results.values() for name, of in run["servers"].items()}
+    rows = [[f"`run {name}`", run["time"][:16].replace("T", " "), run["commit"] or "–", others(run), repeats(run)]
             for name, run in results.items()]
-    parts = ["\n".join(sorted(machines)), "\n".join(sorted(servers)), table(["run", "UTC", "commit", "others' CPU time"], rows)]
+    parts = ["\n".join(sorted(machines)), "\n".join(sorted(servers)),
+             table(["run", "UTC", "commit", "others' CPU time", "repeated rounds"], rows)]
     if disturbed := [name for name, run in results.items() if others_share(run) > OTHERS_SHARE_MAX]:
         parts.append(f"**Others used more than {OTHERS_SHARE_MAX:.0%} of the machine during: {', '.join(disturbed)}. What "
                      "these found is not to be trusted.**")
@@ -36,6 +35,12 @@ def machine(results):
 def others(run):
     """How much of the machine others used in the middle round, as text."""
     return f"{others_share(run):.0%}" if all_rounds(run) else "–"
+
+
+def repeats(run):
+    """How many rounds were repeated because others disturbed them, as text."""
+    found = [one["repeats"] for one in all_rounds(run) if "repeats" in one]
+    return str(sum(found)) if found else "–"
 
 
 def others_share(run):
@@ -51,6 +56,22 @@ def all_rounds(run):
 
 def goals(results):
     return table(["target", "is to be", "is", ""], [list(target.row(results)) for target in targets.all_targets()])
+
+
+def missed(results):
+    """The targets that were not met, for the text beneath, which has to say why."""
+    rows = [target.row(results) for target in targets.all_targets() if target.is_missed(results)]
+    return "\n".join(f"- {about}: {bound}, is {figure}" for about, bound, figure, _ in rows) or "None."
+
+
+def response_bytes(results):
+    """A row for each scenario of `run compare`: what a server's answer has on the connection."""
+    run = results.get("compare", {})
+    if "response_bytes" not in run:
+        return "Not measured."
+    servers = list(run["servers"])
+    return table(["scenario", *servers], [[scenario, *["failed" if of[name] is None else f"{of[name]:,}" for name in servers]]
+                                          for scenario, of in run["response_bytes"].items()])
 
 
 def comparison(run):
@@ -78,18 +99,26 @@ def ratio_with_range(compared):
 
 
 def rates(run):
-    head = ["scenario", "share", "requests/s", *[f"{name} {what} ms" for name in run["servers"] for what in ("p50", "p99")]]
+    head = ["scenario", "share", "requests/s", *[f"{name} {what} ms" for name in run["servers"] for what in ("p50", "p99")],
+            "rounds with the load late"]
     rows = []
     for scenario, of in run["rates"].items():
         for share, at in of["shares"].items():
             waits = [ms(at["rounds"][name], what) for name in run["servers"] for what in ("p50_us", "p99_us")]
-            rows.append([scenario, f"{share} %", f"{at['rate']:,.0f}", *waits])
+            rows.append([scenario, f"{share} %", f"{at['rate']:,.0f}", *waits, targets.left_out(at["rounds"].values())])
     return table(head, rows)
 
 
 def ms(rounds, name):
+    """The median over the rounds in which the load was on time; over all, and marked, if it never was.
+
+    >>> late, on_time = {"p99_us": 9000, "own_delay_p99_us": 900}, {"p99_us": 1000, "own_delay_p99_us": 9}
+    >>> ms([late, on_time], "p99_us"), ms([late], "p99_us"), ms([{"problem": "x"}], "p99_us")
+    ('1.00', '9.00 !', 'failed')
+    """
     good = good_rounds(rounds)
-    return f"{middle(good, name) / 1e3:.2f}" if good else "failed"
+    on_time = rounds_on_time(rounds)
+    return f"{middle(on_time or good, name) / 1e3:.2f}{'' if on_time else ' !'}" if good else "failed"
 
 
 def memory(run):
@@ -118,10 +147,9 @@ def waiting(run):
 
 
 def floor(run):
-    keys = ("floor", "static-1k", "php-hello")
-    middles = [f"{median(one[key] for one in run['rounds']):.1f}" for key in keys]
+    of = run["rounds"][OURS]
     return table(["PHP alone, µs", "static-1k, µs", "php-hello, µs", "php-hello beside the sum"],
-                 [[*middles, ratio_with_range([one["php-hello"] / (one["floor"] + one["static-1k"]) for one in run["rounds"]])]])
+                 [[*[figure(rounds, "cpu_us", ".1f") for rounds in of.values()], ratio_with_range(beside_the_sum(*of.values()))]])
 
 
 def syscalls(run):
@@ -140,7 +168,7 @@ def losses(results):
                       for peer, rounds in of.items() if (compared := ratios(of[OURS], rounds)) and median(compared) > 1]
     for scenario, of in results.get("rates", {}).get("rates", {}).items():
         for share, at in of["shares"].items():
-            middles = {name: targets.p99(rounds) for name, rounds in at["rounds"].items() if good_rounds(rounds)}
+            middles = {name: targets.p99(rounds) for name, rounds in at["rounds"].items() if rounds_on_time(rounds)}
             found += [f"- {scenario} at {share} % (`run rates`): p99 of {middles[OURS] / 1e3:.2f} ms beside "
                       f"{other / 1e3:.2f} ms of {name}" for name, other in middles.items() if middles.get(OURS, 0) > other]
     for protocol, called in (("http1", "HTTP/1.1"), ("http2", "HTTP/2")):

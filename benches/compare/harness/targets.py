@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-from .figures import good_rounds, middle, ratios
+from .figures import beside_the_sum, good_rounds, middle, ratios, rounds_on_time
 
 OURS = "ephpm"
 FPM, FPM_KEPT, APACHE = "nginx-fpm", "nginx-fpm-keepalive", "apache-mod-php"
@@ -24,21 +24,46 @@ class Target:
     """Whether the bound is the least that is good enough, and not the most."""
     cpus_min: int = 1
     """On fewer the figure tells nothing."""
+    remark: Callable = lambda _: ""
+    """From {command: results} to what has to be said beside the verdict."""
 
     def row(self, results):
         """(about, bound, figure, verdict) as text."""
         bound = f"{'≥' if self.at_least else '≤'} {self.bound:g}"
+        figure = self.measured(results)
+        if figure is None:
+            return self.about, bound, "–", "not measured" + self.said(results)
+        return self.about, bound, short(figure), self.verdict(figure, results) + self.said(results)
+
+    def measured(self, results):
+        """The figure, or None."""
         try:
-            figure = self.figure(results)
+            return self.figure(results)
         except (LookupError, ValueError):
-            return self.about, bound, "–", "not measured"
-        return self.about, bound, short(figure), self.verdict(figure, results)
+            return None
+
+    def said(self, results):
+        """The remark, or nothing where nothing was measured."""
+        try:
+            return self.remark(results)
+        except LookupError:
+            return ""
 
     def verdict(self, figure, results):
-        if any(run["machine"]["cpus"] < self.cpus_min for run in results.values()):
+        if self.is_beyond(results):
             return f"takes {self.cpus_min} CPUs to tell"
-        good = figure >= self.bound if self.at_least else figure <= self.bound
-        return "met" if good else "**missed**"
+        return "met" if self.is_good(figure) else "**missed**"
+
+    def is_missed(self, results):
+        figure = self.measured(results)
+        return figure is not None and not self.is_beyond(results) and not self.is_good(figure)
+
+    def is_good(self, figure):
+        return figure >= self.bound if self.at_least else figure <= self.bound
+
+    def is_beyond(self, results):
+        """Whether the machine is too small to tell."""
+        return any(run["machine"]["cpus"] < self.cpus_min for run in results.values())
 
 
 def short(figure):
@@ -65,7 +90,8 @@ def all_targets():
             Target("php-hello: CPU time beside PHP alone + static-1k", 1.25, beside_the_floor),
             Target("php-hello: system calls per request at concurrency 16", 4, calls),
             *[Target(f"p99 at {share} % of the slower server's maximum, worst scenario, beside {NAMES[FPM]}", 1,
-                     lambda results, share=share: worst_p99(results, share)) for share in (30, 60, 90)],
+                     lambda results, share=share: worst_p99(results, share),
+                     remark=lambda results, share=share: late_remark(results, share)) for share in (30, 60, 90)],
             Target("php-sleep20ms: requests/s beside threads / 20 ms", 0.98, waiting, at_least=True),
             Target("bytes of memory per idle HTTP/1.1 connection, of 10,000", 1024,
                    lambda results: results["memory"]["memory"][OURS]["http1"]["pss_per_connection"]),
@@ -87,8 +113,8 @@ def median_ratio(results, command, scenario, peer):
 
 
 def beside_the_floor(results):
-    return median(one["php-hello"] / (one["floor"] + one["static-1k"])
-                  for one in results["floor"]["rounds"] if one["server"] == OURS)
+    of = results["floor"]["rounds"][OURS]
+    return median(beside_the_sum(of["php-alone"], of["static-1k"], of["php-hello"]))
 
 
 def calls(results):
@@ -96,13 +122,34 @@ def calls(results):
 
 
 def worst_p99(results, share):
-    """Of all scenarios: our p99 beside the peer's at its worst."""
-    return max(p99(rounds[OURS]) / p99(rounds[FPM])
-               for of in results["rates"]["rates"].values() for rounds in [of["shares"][str(share)]["rounds"]])
+    """Of all scenarios: our p99 beside the peer's at its worst, without the rounds in which the load was late."""
+    pairs = [(rounds[OURS], rounds[FPM]) for rounds in rounds_at(results, share)]
+    return max(p99(ours) / p99(theirs) for ours, theirs in pairs if rounds_on_time(ours) and rounds_on_time(theirs))
+
+
+def rounds_at(results, share):
+    """Of each scenario: the rounds of all servers at a rate."""
+    return [of["shares"][str(share)]["rounds"] for of in results["rates"]["rates"].values()]
+
+
+def late_remark(results, share):
+    """How many rounds were left out for the load."""
+    told = left_out([own for rounds in rounds_at(results, share) for own in rounds.values()])
+    return "" if told.startswith("0 ") else f", without {told} rounds: the load was late"
+
+
+def left_out(of_servers):
+    """In how many of all good rounds the load was late.
+
+    >>> left_out([[{"own_delay_p99_us": 20}, {"own_delay_p99_us": 300}], [{"own_delay_p99_us": 7}, {"problem": "x"}]])
+    '1 of 3'
+    """
+    good = sum(len(good_rounds(rounds)) for rounds in of_servers)
+    return f"{good - sum(len(rounds_on_time(rounds)) for rounds in of_servers)} of {good}"
 
 
 def p99(rounds):
-    return middle(good_rounds(rounds), "p99_us")
+    return middle(rounds_on_time(rounds), "p99_us")
 
 
 def waiting(results):

@@ -10,7 +10,7 @@ SCRIPT_SECONDS = 0.02
 
 
 def add_options(command):
-    command.add_argument("--rounds", type=options.positive, default=2, help="(default: 2)")
+    command.add_argument("--rounds", type=options.positive, default=6, help="best an even number (default: 6)")
     # Whatever is under way at the end counts for nothing, so short rounds would show too few.
     command.add_argument("--seconds", type=options.positive, default=5, help="that a round lasts (default: 5)")
     command.add_argument("--concurrency", type=options.positive, default=16, help="of the load (default: 16)")

@@ -56,7 +56,7 @@ class Page(Scenario):
 def add_options(command):
     command.add_argument("--pages", type=options.names, default=["*"], metavar="GLOB,GLOB",
                          help="front-page, post, front-page-in, post-in: -in is logged in (default: *)")
-    command.add_argument("--rounds", type=options.positive, default=8, help="best an even number (default: 8)")
+    command.add_argument("--rounds", type=options.positive, default=6, help="best an even number (default: 6)")
     command.add_argument("--seconds", type=options.positive, default=5, help="that a round lasts (default: 5)")
     command.add_argument("--concurrency", type=options.positive, default=4, help="of the load (default: 4)")
 

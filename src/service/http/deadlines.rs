@@ -165,7 +165,8 @@ impl Http {
         }
     }
 
-    /// Counts what lies in memory because the peer has not taken it, and returns how much that is.
+    /// Counts what lies in memory because the peer has not taken it, beyond what each connection may hold, and returns
+    /// how much that is.
     fn weigh(&mut self, cx: &Context<'_>) -> u64 {
         let mut held = 0;
         for Stream { reply, state, .. } in &self.streams {
@@ -178,6 +179,7 @@ impl Http {
                 held += handle.buffered() as u64;
             }
         }
+        let held = held.saturating_sub(limits::STALLED_BYTES_FAIR);
         self.held.resize(&cx.options.stalled, held);
         held
     }
@@ -185,9 +187,8 @@ impl Http {
     /// Gives up the streams whose peer has sent or taken too little for too long.
     fn expire_streams(&mut self, out: &mut SendQueue, cx: &mut Context<'_>) {
         let pace = cx.options.write_pace;
-        // Who holds little is not given up for what others hold.
-        let is_too_much =
-            self.weigh(cx) > limits::STALLED_BYTES_FAIR && cx.options.stalled.bytes() > cx.options.stalled_bytes_max;
+        // Who holds little is not given up for what others hold, nor others for that.
+        let is_too_much = self.weigh(cx) > 0 && cx.options.stalled.bytes() > cx.options.stalled_bytes_max;
         let mut is_cut = false;
         // Who has not taken anything since the last look is out of time then.
         let forfeited = if is_too_much { pace.timeout.saturating_sub(limits::STALL_LOOK) } else { Duration::ZERO };
@@ -199,7 +200,8 @@ impl Http {
                 && let Some(due) = stream.due
             {
                 let (unsent, sent) = self.protocol.progress(id);
-                let mut due = pace.advance(due, sent - stream.taken, cx.now);
+                // A stream that the peer has just reset has no figures any more, and ends with the next event.
+                let mut due = pace.advance(due, sent.saturating_sub(stream.taken), cx.now);
                 if self.stalled && !is_too_much {
                     // All streams together wait for the connection, whose own timer tells whether the peer reads: on a
                     // slow link a stream among many has its turn but now and then.
