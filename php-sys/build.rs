@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 19] = [
+const SHIM: [&str; 20] = [
     "children.c",
     "cli.c",
     "environment.c",
+    "huge_pages.c",
     "isolation.c",
     "layout.c",
     "memory.c",

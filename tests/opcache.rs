@@ -462,3 +462,45 @@ fn opcache_without_shared_memory_is_allowed() {
     assert_eq!(status(&server)["file_cache_only"], Json::Bool(true));
     ended_well(server);
 }
+
+/// The server's mappings that satisfy `predicate`, of access ("rw-p"), megabytes, and file.
+fn mappings(server: &Server, predicate: impl Fn(&str, u64, &str) -> bool) -> Vec<String> {
+    let text = server.client().get("/maps.php").text();
+    let holds = |line: &&str| {
+        let mut words = line.split_whitespace();
+        let (range, access) = (words.next().expect("a range"), words.next().expect("access"));
+        let (begin, end) = range.split_once('-').expect("a range of addresses");
+        let address = |text| u64::from_str_radix(text, 16).expect("a number in hexadecimal");
+        predicate(access, (address(end) - address(begin)) >> 20, words.nth(3).unwrap_or_default())
+    };
+    text.lines().filter(holds).map(str::to_owned).collect()
+}
+
+/// What the kernel gives huge pages to without being told to.
+#[test]
+fn its_memory_is_private_as_there_is_one_process() {
+    let site = site();
+    site.write("maps.php", "<?php readfile('/proc/self/maps');");
+    let shared = |access: &str, megabytes: u64, _: &str| access == "rw-s" && megabytes >= 8;
+    let server = builder(&site).start();
+    assert_eq!(mappings(&server, shared), [""; 0]);
+    ended_well(server);
+    // Another process would compile preloaded scripts.
+    let server = builder(&site).ini("opcache.preload_user", "nobody").start();
+    assert_eq!(mappings(&server, shared).len(), 1);
+    ended_well(server);
+}
+
+#[test]
+fn code_may_be_moved_to_huge_pages() {
+    let site = site();
+    site.write("maps.php", "<?php readfile('/proc/self/maps');");
+    let moved = |access: &str, megabytes: u64, file: &str| access == "r-xp" && megabytes >= 2 && file.is_empty();
+    for (setting, times) in [("0", 0), ("1", 1)] {
+        let server = builder(&site).ini("opcache.huge_code_pages", setting).start();
+        assert_eq!(mappings(&server, moved).len(), times);
+        let mut client = server.client();
+        (0..PARTS).for_each(|n| expect_page(&mut client, n));
+        ended_well(server);
+    }
+}

@@ -56,8 +56,8 @@ const USUAL: Duration = Duration::from_secs(28);
 
 /// How much more memory of its own than after the first half the process may have at the end, whatever came between.
 /// PHP keeps for each thread what its latest requests have taken, in pieces of 2 MiB, and up to a mebibyte of stack; the
-/// C library keeps what is free between pieces that are not. Each thread counts with 4 MiB.
-const GROWTH_KIB: u64 = 4 * 1024 * (site::WORKERS + site::POOLED) as u64;
+/// C library keeps what is free between pieces that are not. Each thread counts with 4 MiB. OPcache fills its memory.
+const GROWTH_KIB: u64 = 1024 * (4 * (site::WORKERS + site::POOLED) + site::OPCACHE_MEGABYTES) as u64;
 /// How much more the supervisor may have.
 const SUPERVISOR_GROWTH_KIB: u64 = 256;
 /// How long a process serves before it crashes, as long as processes do.

@@ -73,7 +73,7 @@ __attribute__((visibility("default"))) char *getenv(const char *name)
 			return *text + name_len + 1;
 		}
 	}
-	return NULL;
+	return ephpm_huge_pages_variable(name);
 }
 
 static bool copy_prepared(void)

@@ -179,7 +179,9 @@ ephpm_startup_result ephpm_startup(const ephpm_sapi *sapi, const ephpm_options *
 	if (!ephpm_isolation_startup(options)) {
 		return EPHPM_STARTUP_TSRM_FAILED;
 	}
+	ephpm_huge_pages_begin();
 	started = ephpm_opcache_startup();
+	ephpm_huge_pages_end();
 	sapi_module.name = ephpm_sapi_module.name;
 	forget_options();
 	if (started != SUCCESS) {

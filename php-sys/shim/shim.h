@@ -81,6 +81,12 @@ void ephpm_environment_import(HashTable *array);
 char **ephpm_environment_vector(void);
 void ephpm_environment_reset(void);
 
+/* huge_pages.c. Between the first two, on the thread that calls them, PHP starts. */
+void ephpm_huge_pages_begin(void);
+void ephpm_huge_pages_end(void);
+/* What this variable of the environment is besides, or NULL. */
+char *ephpm_huge_pages_variable(const char *name);
+
 /* process.c */
 void ephpm_process_startup(void);
 void ephpm_process_attach(void);

@@ -10,6 +10,8 @@ pub(crate) const WORKERS: u32 = 8;
 /// Besides those, for what lies below `/pooled/`.
 pub(crate) const POOLED: u32 = 2;
 pub(crate) const EVENT_LOOPS: usize = 2;
+/// The size of OPcache's memory.
+pub(crate) const OPCACHE_MEGABYTES: u32 = 16;
 /// Where monitors ask.
 pub(crate) const MONITORS: &str = "internal.sock";
 /// A file of some size, below the document root.
@@ -52,7 +54,7 @@ impl Site {
             .php("request_timeout = \"10s\"")
             .ini("session.save_path", &text("sessions"))
             .ini("memory_limit", "16M")
-            .ini("opcache.memory_consumption", "16")
+            .ini("opcache.memory_consumption", &OPCACHE_MEGABYTES.to_string())
             .ini("opcache.interned_strings_buffer", "4")
             .ini("opcache.file_update_protection", "0")
             .ini("display_errors", "0")
