@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 19] = [
+const SHIM: [&str; 20] = [
     "children.c",
     "cli.c",
     "environment.c",
@@ -27,6 +27,7 @@ const SHIM: [&str; 19] = [
     "stream.c",
     "timer.c",
     "user_ini.c",
+    "variables.c",
     "watch.c",
 ];
 
