@@ -76,7 +76,8 @@ fn server_variables_whatever_stood_before() {
         $_SERVER['HTTP_HOST'] .= ' changed'; $a = [$_SERVER]; unset($_SERVER['HTTPS']);",
     );
     Php::on_thread(|php| {
-        for (round, names) in [&usual, &others, &mixed, &many, &reversed, &mixed, &usual, &many].into_iter().enumerate() {
+        for (round, names) in [&usual, &others, &mixed, &many, &reversed, &mixed, &usual, &many].into_iter().enumerate()
+        {
             let mut exchange = Exchange::get("");
             exchange.server = names.iter().map(|name| (name.clone(), format!("{name} {round}"))).collect();
             let told: String = exchange
