@@ -23,7 +23,7 @@ use support::{Client, Server, TemporaryDirectory, free_address};
 const EPHPM: &str = env!("CARGO_BIN_EXE_ephpm");
 
 /// Far more than anything here takes.
-const SECONDS_MAX: &str = "300";
+const SECONDS_MAX: &str = "900";
 
 /// A command of the transcript and what must become of it.
 #[derive(Default)]
@@ -259,21 +259,33 @@ fn php_src_agrees() {
         // That one uploads two gigabytes, which takes longer than a test may on a busy machine.
         support::copy_tree(&source.join(tests), &target, "upload_2G.phpt").expect("a copy of the tests");
     }
+    let (report, first) = run_tests(&place, &["-j4", "sapi/cli", "ext/pcntl", "ext/readline"]);
+    let known: BTreeSet<String> = fs::read_to_string(data("known-failures.txt"))
+        .expect("a list")
+        .lines()
+        .filter_map(|line| line.split('#').next().map(str::trim).filter(|test| !test.is_empty()).map(str::to_owned))
+        .collect();
+    // They give a server of theirs three seconds to start, and a connection one, whatever else a machine has to do: what
+    // fails beside others is run again alone.
+    let (again, failed) = match first.is_subset(&known) {
+        true => (String::new(), first.clone()),
+        false => run_tests(&place, &first.iter().map(String::as_str).collect::<Vec<_>>()),
+    };
+    assert_eq!(failed, known, "{report}\n{again}");
+    let passed = report.lines().find_map(|line| line.strip_prefix("Tests passed")).expect("a summary");
+    let passed: usize = passed.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
+    assert!(passed + (first.len() - failed.len()) >= 135, "only {passed} passed:\n{report}");
+}
+
+/// Runs php-src's tests in `place`; what the runner says, and the tests that failed.
+#[track_caller]
+fn run_tests(place: &TemporaryDirectory, arguments: &[&str]) -> (String, BTreeSet<String>) {
+    let (php, list) = (place.path().join("php"), place.path().join("failed.txt"));
     let output = Command::new("timeout")
         .arg(SECONDS_MAX)
         .arg(&php)
-        .args([
-            "run-tests.php",
-            "-q",
-            "-j4",
-            "--no-color",
-            "--no-progress",
-            "-w",
-            "failed.txt",
-            "sapi/cli",
-            "ext/pcntl",
-            "ext/readline",
-        ])
+        .args(["run-tests.php", "-q", "--no-color", "--no-progress", "-w", "failed.txt"])
+        .args(arguments)
         .current_dir(place.path())
         .env("TEST_PHP_EXECUTABLE", &php)
         .env("NO_INTERACTION", "1")
@@ -282,19 +294,14 @@ fn php_src_agrees() {
         .output()
         .expect("our program");
     let report = text(&output.stdout);
-    let known: BTreeSet<String> = fs::read_to_string(data("known-failures.txt"))
-        .expect("a list")
-        .lines()
-        .filter_map(|line| line.split('#').next().map(str::trim).filter(|test| !test.is_empty()).map(str::to_owned))
-        .collect();
-    let failed = fs::read_to_string(place.path().join("failed.txt")).expect("a list");
-    let relative =
-        |path: &str| Path::new(path).strip_prefix(place.path()).expect("a copy of ours").display().to_string();
-    let failed: BTreeSet<String> = failed.lines().map(relative).collect();
-    assert_eq!(failed, known, "{report}");
-    let passed = report.lines().find_map(|line| line.strip_prefix("Tests passed")).expect("a summary");
-    let passed: usize = passed.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
-    assert!(passed >= 135, "only {passed} passed:\n{report}");
+    let failed = fs::read_to_string(&list).unwrap_or_else(|error| panic!("no list of failures, {error}: {report}"));
+    // Another run writes its own.
+    fs::remove_file(&list).expect("a list of ours");
+    let relative = |path: &str| {
+        let path = Path::new(path);
+        path.strip_prefix(place.path()).unwrap_or(path).display().to_string()
+    };
+    (report, failed.lines().map(relative).collect())
 }
 
 /// The source of the PHP that libphp was built from, if the list of known failures is for it.

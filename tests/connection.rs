@@ -490,6 +490,28 @@ fn s23_a_connection_that_lingers_waits_for_no_script() {
 }
 
 #[test]
+fn what_a_connection_held_is_given_back_when_it_lingers() {
+    let mut bench = Bench::speaking(Protocol::http2(Http2Options::default()));
+    let requests =
+        |numbers: std::ops::Range<u32>| numbers.flat_map(|n| frames::get(1 + 2 * n, "/p.php")).collect::<Vec<_>>();
+    bench.send([frames::hello(&[(4, 0)]), requests(0..12)].concat());
+    (0..12).for_each(|_| bench.answer(3 * OUTPUT_BLOCK_BYTES));
+    bench.wait(SECOND);
+    assert!(bench.around.options.stalled.bytes() > 0, "nobody takes it, and it is more than is fair");
+    bench.send(requests(12..17));
+    // As above: its last turn has more to do than to look at what has ended.
+    for _ in 0..5 {
+        let mut responder = bench.php();
+        responder.send_head(Response::new(Status::OK));
+        responder.write(&[b'y'; 2 * OUTPUT_BLOCK_BYTES]).unwrap();
+        responder.complete();
+    }
+    bench.send(frames::frame(frames::SETTINGS, 0, 1, b""));
+    assert!(bench.wire.borrow().server_closed && bench.connection.is_some(), "it lingers");
+    assert_eq!(bench.around.options.stalled.bytes(), 0);
+}
+
+#[test]
 fn rule_39_content_that_ends_with_the_stream_is_complete() {
     let mut bench = Bench::new();
     bench.send("POST /p.php HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");

@@ -273,18 +273,18 @@ fn lines_arrive_while_the_script_runs() {
     let demo = Demo::start();
     let mut client = demo.client();
     check_holds(&page(client.get("/stream.php"), 200), "Start");
-    let mut incoming = client.open(&Request::get("/stream.php?lines=10&pause_ms=300"));
+    let mut incoming = client.open(&Request::get("/stream.php?lines=6&pause_ms=1000"));
     assert_eq!(incoming.status(), 200);
     assert_eq!(incoming.header("Cache-Control"), Some("no-store"), "the page's fields come before its first line");
     let mut text = String::new();
-    while !text.contains("Line 1 of 10") {
+    while !text.contains("Line 1 of 6") {
         let piece = incoming.read().expect("readable").expect("the first line before the end");
         text.push_str(&String::from_utf8(piece).expect("ASCII"));
     }
-    assert!(!incoming.is_complete() && !text.contains("Line 10"), "all at once: {text}");
+    assert!(!incoming.is_complete() && !text.contains("Line 6"), "all at once: {text}");
     let (response, _) = incoming.finish().expect("the rest");
     text.push_str(&response.text());
-    assert_eq!(text.matches("<li>Line").count(), 10, "{text}");
+    assert_eq!(text.matches("<li>Line").count(), 6, "{text}");
     check_holds(&text, "That was all.");
     assert!(text.trim_end().ends_with("</html>"));
 }
@@ -293,7 +293,7 @@ fn lines_arrive_while_the_script_runs() {
 fn events_arrive_while_the_script_runs() {
     let demo = Demo::start();
     let mut client = demo.client();
-    let mut incoming = client.open(&Request::get("/events.php?count=10&pause_ms=300"));
+    let mut incoming = client.open(&Request::get("/events.php?count=6&pause_ms=1000"));
     assert_eq!(incoming.header("Content-Type"), Some("text/event-stream; charset=utf-8"));
     let mut text = String::new();
     while !text.contains("id: 1\n") {
@@ -305,7 +305,7 @@ fn events_arrive_while_the_script_runs() {
     page(demo.client().get("/hello/meanwhile"), 200);
     let (response, _) = incoming.finish().expect("the rest");
     text.push_str(&response.text());
-    assert_eq!(text.matches("\ndata: {\"number\":").count(), 10, "{text}");
+    assert_eq!(text.matches("\ndata: {\"number\":").count(), 6, "{text}");
     assert!(text.ends_with("event: end\ndata: {}\n\n"), "{text}");
 
     let resumed = Request::get("/events.php?count=4&pause_ms=0").header("Last-Event-ID", "3");

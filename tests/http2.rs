@@ -13,6 +13,8 @@ mod attacks;
 mod frames;
 #[path = "service/harness.rs"]
 mod harness;
+#[path = "http2/hints.rs"]
+mod hints;
 #[path = "http2/hpack.rs"]
 mod hpack;
 #[path = "http2/told.rs"]

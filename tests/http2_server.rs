@@ -16,6 +16,8 @@ mod hpack;
 #[path = "http2/served.rs"]
 mod served;
 mod support;
+#[path = "http2/takeover.rs"]
+mod takeover;
 
 use std::fs;
 use std::path::Path;
@@ -37,7 +39,7 @@ const INDEX: &str = "<?php echo $_SERVER['SERVER_PROTOCOL'], ' ', strlen(file_ge
 /// Waits for the file `go`.
 const WAITING: &str = r#"<?php
 touch(__DIR__ . '/running');
-for ($i = 0; $i < 6000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
+for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
 echo 'done';
 "#;
 /// Streams until nobody listens.
@@ -77,7 +79,7 @@ fn wait_for(path: &Path) {
 /// Runs a program that ends by itself, or is ended.
 #[track_caller]
 fn run(program: &str, arguments: &[&str]) -> Output {
-    let output = Command::new("timeout").arg("300").arg(program).args(arguments).output().unwrap();
+    let output = Command::new("timeout").arg("1800").arg(program).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{program} {arguments:?}\n{}\n{}", text(&output.stdout), text(&output.stderr));
     output
@@ -92,7 +94,7 @@ fn httpwg_passes_whole() {
     let httpwg = String::from_utf8(output).unwrap();
     // Its own buffers; the default would be a quarter of a gigabyte.
     let mut command = Command::new("timeout");
-    command.args(["300", httpwg.trim_end(), "--frame-timeout", "20000", "--connect-timeout", "20000", "-a"]);
+    command.args(["1800", httpwg.trim_end(), "--frame-timeout", "20000", "--connect-timeout", "20000", "-a"]);
     let output = command.arg(server.address().to_string()).env("BUFFET_NUM_BUFS", "8192").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     let passed = text.lines().filter(|line| line.contains("Test passed: RFC 9113")).count();

@@ -13,7 +13,7 @@ use ephpm::php::{Info, Php, PhpOptions, Pool};
 use harness::{Answer, Ask, Exchange, php_options, pool_options};
 
 const THREADS: usize = 8;
-const ERROR: &str = "Maximum execution time of 1 second exceeded";
+const ERROR: &str = "Maximum execution time of 2 seconds exceeded";
 
 /// PHP is started once, on a thread that stays: it may be stopped only there.
 fn dispatch() -> Arc<dyn Dispatch> {
@@ -22,7 +22,7 @@ fn dispatch() -> Arc<dyn Dispatch> {
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let options = PhpOptions {
-                ini_entries: "display_errors=1\nhard_timeout=1\nmax_input_time=60\nmax_execution_time=30\n".to_owned(),
+                ini_entries: "display_errors=1\nhard_timeout=2\nmax_input_time=60\nmax_execution_time=30\n".to_owned(),
                 threads: THREADS,
                 ..php_options()
             };

@@ -37,8 +37,8 @@ const PHP_DEFAULTS: [&str; 7] = [
     "variables_order=EGPCS",
 ];
 
-/// All of a run takes a fifth of this on two cores.
-const TIME_MAX: Duration = Duration::from_secs(170);
+/// All of a run takes a twentieth of this on two cores.
+const TIME_MAX: Duration = Duration::from_secs(700);
 
 /// The runs share the machine and the time, so they follow one another.
 #[test]

@@ -102,7 +102,7 @@ fn s21_files_are_bounded_and_php_waits_beyond() {
         assert!(!root.path().join("done").exists(), "{bound}");
         assert!(content(stalled).1 == noise, "{bound}");
         assert!(root.path().join("done").exists());
-        assert!(unnamed(&server, spool.path()).is_empty());
+        wait_until(|| unnamed(&server, spool.path()).is_empty(), "a file is left");
         let (status, log) = server.stop();
         assert!(status.success(), "{log}");
         assert_eq!(log.contains("server.response_files_max"), bound.contains("files"), "{log}");

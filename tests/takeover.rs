@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use support::{Connection, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, site, wait_until};
 
+/// A process that leaves waits so long for one more request on a connection; clients of a busy machine may pause.
+const PATIENT: &str = "linger_timeout = \"20s\"";
+
 /// While clients ask without a pause, one process takes over from another: each of them is answered.
 #[test]
 fn a_new_process_takes_over_without_refusing_anybody() {
@@ -18,7 +21,8 @@ fn a_new_process_takes_over_without_refusing_anybody() {
         let directory = TemporaryDirectory::new("upgrade");
         let socket = directory.path().join("site.sock");
         let listen = format!("listen = [\"LISTEN\", \"unix:{}\"]", socket.display());
-        let server = Server::builder(root.path()).server(&format!("event_loops = {loops}")).listen(&listen).start();
+        let loops = format!("event_loops = {loops}");
+        let server = Server::builder(root.path()).server(&loops).server(PATIENT).listen(&listen).start();
         server.wait_for_log("listening on");
         let address = server.address();
         let ask = move || {
@@ -195,7 +199,7 @@ echo 'done';
 #[test]
 fn connections_that_are_in_use_are_closed_politely() {
     let root = site(&[("pid.php", "<?php echo getmypid();"), ("file.txt", "file")]);
-    let server = Server::builder(root.path()).server("event_loops = 2").start();
+    let server = Server::builder(root.path()).server("event_loops = 2").server(PATIENT).start();
     server.wait_for_log("listening on");
     let (address, old) = (server.address(), server.pid());
     let clients: Vec<_> = ["/pid.php", "/file.txt", "/pid.php", "/file.txt"]

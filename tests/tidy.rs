@@ -39,8 +39,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("eprintln!", &["main.rs"]),
 ];
 
-/// Lines of code in a file, its tests apart.
-const LINES_MAX: usize = 600;
+/// Lines of a file, comments included, its tests apart.
+const LINES_MAX: usize = 400;
 
 /// Bytes of a file in the repository.
 const COMMITTED_BYTES_MAX: u64 = 1 << 20;
@@ -50,7 +50,9 @@ struct Source {
     module: String,
     /// Below `src/`.
     path: String,
-    /// Without comments and without the tests at the end.
+    /// Without the tests at the end.
+    lines: usize,
+    /// The same without comments.
     code: String,
 }
 
@@ -76,8 +78,9 @@ fn sources() -> Vec<Source> {
             let module = path.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::");
             let text = fs::read_to_string(file).unwrap();
             let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
+            let lines = code.lines().count();
             let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-            Source { module, path, code }
+            Source { module, path, lines, code }
         })
         .collect();
     assert!(sources.len() > 20, "the sources were not found");
@@ -217,9 +220,8 @@ fn the_outside_world_is_touched_where_it_should_be() {
 fn files_stay_readable() {
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|source| !is_test(source)) {
-        let lines = source.code.lines().count();
-        if lines > LINES_MAX {
-            wrong.push(format!("{} has {lines} lines", source.path));
+        if source.lines > LINES_MAX {
+            wrong.push(format!("{} has {} lines", source.path, source.lines));
         }
         for word in ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!("] {
             if source.code.contains(word) {
@@ -273,7 +275,7 @@ fn the_table_of_layers_is_the_one_in_architecture_md() {
 #[test]
 fn the_checker_sees_what_it_should() {
     let modules: BTreeSet<String> = ["a", "a::b", "a::c", "d", "d::e"].iter().map(|name| (*name).to_owned()).collect();
-    let source = |code: &str| Source { module: "a::b".into(), path: "a/b.rs".into(), code: code.into() };
+    let source = |code: &str| Source { module: "a::b".into(), path: "a/b.rs".into(), lines: 1, code: code.into() };
     let seen = |code: &str| references(&source(code), &modules).into_iter().collect::<Vec<_>>();
     assert_eq!(seen("use crate::d::e::Thing;"), ["d::e"]);
     assert_eq!(seen("use super::c;"), ["a::c"]);

@@ -306,13 +306,17 @@ mod tests {
     const DATE: &[u8; IMF_FIXDATE_LEN] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
     fn written(write: impl FnOnce(&mut SendQueue)) -> String {
+        String::from_utf8(bytes(write)).unwrap()
+    }
+
+    fn bytes(write: impl FnOnce(&mut SendQueue)) -> Vec<u8> {
         let mut out = SendQueue::default();
         write(&mut out);
         let mut slices = [std::io::IoSlice::new(&[]); 8];
         let filled = out.slices(&mut slices);
         let all: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
         assert_eq!(all.len() as u64, out.len());
-        String::from_utf8(all).unwrap()
+        all
     }
 
     #[test]
@@ -323,6 +327,62 @@ mod tests {
             response.reason = Some(response.status.reason().as_bytes().into());
             assert_eq!(prepared, written(|out| write_status_line(&mut out.writer(0), &response)));
             assert_eq!(prepared, format!("HTTP/1.1 {code} {}\r\n", response.status.reason()));
+        }
+    }
+
+    #[test]
+    fn rendered_heads_are_what_would_be_written() {
+        let fields: [&[(&str, &[u8])]; 6] = [
+            &[],
+            &[("Content-Type", b"text/html; charset=utf-8")],
+            &[
+                ("Content-Type", b"text/css"),
+                ("ETag", b"\"1.2-a\""),
+                ("Last-Modified", DATE),
+                ("Vary", b"Accept-Encoding"),
+            ],
+            &[("Set-Cookie", b"a=1"), ("set-cookie", b"b=2"), ("X", b""), ("Y", b"\t padded \xff ")],
+            // As long as the owned ones.
+            &[("ET", b"1"), ("ETag", b"2"), ("Refresh", b"3"), ("Set-Cookie", b"4"), ("Content-Length-", b"5")],
+            &[("X-Long", &[b'x'; 4 * HEAD_BYTES_USUAL])],
+        ];
+        let framings = [0, 1, 4096, 65_537, u64::MAX].map(FramingField::ContentLength);
+        let framings = [&framings[..], &[FramingField::None, FramingField::Chunked]].concat();
+        let mut compared = 0;
+        // With a prepared status line, without one, and without a reason.
+        for code in [200, 204, 206, 301, 302, 303, 304, 404, 205, 207, 401, 416, 500, 299, 599] {
+            for (fields, reason) in
+                fields.iter().flat_map(|fields| [(fields, None), (fields, Some(&b"As I like it"[..]))])
+            {
+                let mut response = Response::new(Status::from_code(code).unwrap());
+                response.reason = reason.map(Into::into);
+                fields.iter().for_each(|(name, value)| response.headers.add(name, value));
+                let rendered = render(&response).expect("nothing in it is the protocol's");
+                for framing in &framings {
+                    for persistence in [Persistence::Default, Persistence::KeepAlive, Persistence::Close] {
+                        let usual = bytes(|out| head(&response, *framing, persistence, DATE, out));
+                        let fast = bytes(|out| rendered_head(&rendered, *framing, persistence, DATE, out));
+                        assert!(fast == usual, "{}\n{}", fast.escape_ascii(), usual.escape_ascii());
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(compared, 15 * 6 * 2 * 7 * 3);
+    }
+
+    #[test]
+    fn heads_that_depend_on_the_request_are_not_rendered() {
+        for name in
+            ["connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "TE", "Trailer", "Upgrade", "DATE"]
+        {
+            let mut response = Response::new(Status::OK);
+            response.headers.add("X", b"y");
+            response.headers.add(name, b"z");
+            assert_eq!(render(&response), None, "{name}");
+        }
+        for status in [Status::CONTINUE, Status::SWITCHING_PROTOCOLS, Status::UPGRADE_REQUIRED] {
+            assert_eq!(render(&Response::new(status)), None, "{}", status.code());
         }
     }
 

@@ -105,3 +105,69 @@ fn is_persistent(version: Version, headers: Option<&Headers>) -> bool {
     };
     !has(b"close") && (version >= Version::Http11 || has(b"keep-alive"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::event::{Event, StreamId};
+    use crate::http1::{Http1, Http1Options};
+
+    /// A head with so many fields, each of which tells its place.
+    fn head(count: usize) -> (String, Vec<(String, String)>) {
+        let fields = (0..count).map(|n| match n {
+            0 => ("Host".to_owned(), "a".to_owned()),
+            // Names that come again, empty values, and white space around values.
+            n if n % 5 == 0 => ("X-Again".to_owned(), n.to_string()),
+            n if n % 7 == 0 => (format!("X-Empty-{n}"), String::new()),
+            n => (format!("X-{n}"), format!("{n} \t{n}")),
+        });
+        let fields: Vec<_> = fields.collect();
+        let lines: String = fields.iter().map(|(name, value)| format!("{name}: \t{value} \r\n")).collect();
+        (format!("GET / HTTP/1.1\r\n{lines}\r\n"), fields)
+    }
+
+    fn event(head: &str, fields_max: usize) -> Option<Event> {
+        let mut http1 = Http1::new(Http1Options { fields_max, ..Http1Options::default() });
+        http1.poll_event(&mut BytesMut::from(head))
+    }
+
+    #[test]
+    fn any_array_finds_the_same_fields() {
+        for count in 0..=FIELDS_CEILING {
+            let (head, fields) = head(count);
+            let line_len = "GET / HTTP/1.1\r\n".len();
+            let line = RequestLine::parse(&head.as_bytes()[..line_len - 2], 100).unwrap();
+            let found = Found { line, line_len, len: head.len(), count };
+            let lines = &head.as_bytes()[line_len..];
+            let largest = parse_fields::<FIELDS_CEILING>(lines, &found).unwrap();
+            let text = |span: Span| &head[usize::from(span.start)..][..usize::from(span.len)];
+            let read: Vec<_> = largest.iter().map(|field| (text(field.name), text(field.value))).collect();
+            assert!(read.iter().copied().eq(fields.iter().map(|(name, value)| (&name[..], &value[..]))), "{read:?}");
+            for (max, smaller) in [
+                (FIELDS_FEW, parse_fields::<FIELDS_FEW>(lines, &found)),
+                (FIELDS_USUAL, parse_fields::<FIELDS_USUAL>(lines, &found)),
+            ] {
+                let wanted = if count <= max { Ok(largest.clone()) } else { Err(PeerError::TooManyFields) };
+                assert_eq!(smaller, wanted, "{count} in an array of {max}");
+            }
+        }
+    }
+
+    #[test]
+    fn heads_of_any_size_are_read_and_limits_are_exact() {
+        for count in [1, FIELDS_FEW, FIELDS_FEW + 1, FIELDS_USUAL, FIELDS_USUAL + 1, FIELDS_CEILING] {
+            let (head, fields) = head(count);
+            let Some(Event::Request(_, request)) = event(&head, count) else { panic!("a request of {count} fields") };
+            let read = request.headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
+            assert!(
+                read.eq(fields.into_iter().map(|(name, value)| (name.into_bytes(), value.into_bytes()))),
+                "{count}"
+            );
+            let refused = event(&head, count - 1);
+            assert!(matches!(refused, Some(Event::Invalid(StreamId(1), PeerError::TooManyFields))), "{refused:?}");
+        }
+        let (beyond, _) = head(FIELDS_CEILING + 1);
+        let refused = event(&beyond, usize::MAX);
+        assert!(matches!(refused, Some(Event::Invalid(StreamId(1), PeerError::TooManyFields))), "{refused:?}");
+    }
+}

@@ -4,17 +4,19 @@
 //! connection then has one turn. The number of loops is an integer in the configuration.
 
 mod accept;
+mod remote;
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
+use self::remote::Phase;
+pub use self::remote::Remote;
 use super::admission::{Addresses, Place, Reserve};
 use super::clock::Clock;
 use super::connection::{Connection, Readiness, Turn};
@@ -81,80 +83,6 @@ pub struct Options {
     pub temp_dir: PathBuf,
 }
 
-/// Tells a loop, from another thread, to stop.
-#[derive(Debug, Clone)]
-pub struct Remote {
-    phase: Arc<AtomicU8>,
-    replacement: Arc<Replacement>,
-    waker: Arc<Waker>,
-}
-
-/// What a loop is to serve instead of what it serves.
-#[derive(Default)]
-struct Replacement {
-    /// There is something.
-    is_ready: AtomicBool,
-    with: Mutex<Option<(Arc<Shared>, Disks)>>,
-}
-
-impl fmt::Debug for Replacement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replacement").field("is_ready", &self.is_ready).finish_non_exhaustive()
-    }
-}
-
-/// How far a loop is on its way to the end. Only ever increases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-enum Phase {
-    /// It serves.
-    Running,
-    /// It accepts nothing new and ends when the last connection does; another process accepts in its place.
-    Leaving,
-    /// The same, and nobody does.
-    Draining,
-    /// It ends now.
-    Stopping,
-}
-
-impl Remote {
-    /// Stops accepting and lets requests under way end; the loop ends with the last of them.
-    pub fn drain(&self) {
-        self.enter(Phase::Draining);
-    }
-
-    /// The same where another process accepts in this one's place. Connections that are idle get a moment
-    /// ([`Options::linger_timeout`]) for one more request, since those in use are then closed politely.
-    pub fn leave(&self) {
-        self.enter(Phase::Leaving);
-    }
-
-    /// Ends the loop now, cutting what is under way.
-    pub fn stop(&self) {
-        self.enter(Phase::Stopping);
-    }
-
-    /// Serves this from the next turn on. Connections stay open; a request that is under way ends as it began. The
-    /// number of requests that PHP may be busy with stays as it is.
-    pub fn replace(&self, shared: Arc<Shared>, disks: Disks) {
-        // Nothing panics while it holds the lock.
-        *self.replacement.with.lock().unwrap_or_else(PoisonError::into_inner) = Some((shared, disks));
-        self.replacement.is_ready.store(true, Ordering::SeqCst);
-        self.wake();
-    }
-
-    fn enter(&self, phase: Phase) {
-        self.phase.fetch_max(phase as u8, Ordering::SeqCst);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        if let Err(error) = self.waker.wake() {
-            log::error!("cannot wake an event loop: {error}");
-        }
-    }
-}
-
 /// A loop and everything that it touches.
 pub struct EventLoop {
     poll: Poll,
@@ -192,11 +120,7 @@ impl EventLoop {
     pub fn new(entrances: Vec<Entrance>, disks: Disks, shared: Arc<Shared>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let remote = Remote {
-            phase: Arc::new(AtomicU8::new(Phase::Running as u8)),
-            replacement: Arc::default(),
-            waker: Arc::clone(&waker),
-        };
+        let remote = Remote::new(Arc::clone(&waker));
         let wake = move || {
             if let Err(error) = waker.wake() {
                 log::error!("cannot wake an event loop: {error}");
@@ -239,7 +163,7 @@ impl EventLoop {
 
     /// What tells whether this loop moves.
     pub fn pulse(&self) -> LoopPulse {
-        LoopPulse::new(Arc::clone(&self.remote.waker), Arc::clone(&self.turns))
+        LoopPulse::new(self.remote.waker(), Arc::clone(&self.turns))
     }
 
     /// How many connections this loop has, as of its last turn.
@@ -255,13 +179,13 @@ impl EventLoop {
             self.collect(&mut events)?;
             // Of this thread alone, so that it is a plain addition.
             self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-            match self.remote.phase.load(Ordering::SeqCst) {
-                phase if phase == Phase::Stopping as u8 => break,
-                phase if phase > Phase::Running as u8 && !self.draining => self.drain(phase == Phase::Leaving as u8),
+            match self.remote.phase() {
+                Phase::Stopping => break,
+                phase if phase > Phase::Running && !self.draining => self.drain(phase == Phase::Leaving),
                 _ => {}
             }
-            if self.remote.replacement.is_ready.load(Ordering::Relaxed) {
-                self.replace();
+            if let Some((shared, disks)) = self.remote.take_replacement() {
+                self.replace(shared, disks);
             }
             self.accept()?;
             if self.slots.round() == 0 {
@@ -395,10 +319,7 @@ impl EventLoop {
         matches!(turn, Turn::Again)
     }
 
-    fn replace(&mut self) {
-        self.remote.replacement.is_ready.store(false, Ordering::SeqCst);
-        let replacement = self.remote.replacement.with.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((shared, disks)) = replacement else { return };
+    fn replace(&mut self, shared: Arc<Shared>, disks: Disks) {
         self.spool.directory.clone_from(&shared.options.temp_dir);
         self.shared = shared;
         self.disk = disks.root;
@@ -422,3 +343,6 @@ impl EventLoop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

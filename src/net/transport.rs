@@ -172,3 +172,153 @@ impl Socket for Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::unix::fs::FileExt;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::base::chunk::Chunk;
+
+    /// More than is copied, so that each piece is a slice of its own.
+    const PIECE_BYTES: usize = 5000;
+
+    /// Bytes of a piece, no two of which are the same.
+    fn piece(number: usize, len: usize) -> Vec<u8> {
+        (0..len).map(|at| (number * 37 + at * 7) as u8).collect()
+    }
+
+    /// A queue of so many slices, the last of which is what is gathered, and all that lies in it.
+    fn queue(slices: usize, len: usize) -> (SendQueue, Vec<u8>) {
+        let mut queue = SendQueue::default();
+        let mut all = Vec::new();
+        for number in 0..slices - 1 {
+            all.extend(piece(number, len));
+            queue.push(Chunk::Bytes(Bytes::from(piece(number, len))));
+        }
+        all.extend(piece(slices, len));
+        queue.push_slice(&piece(slices, len));
+        assert_eq!(queue.slices_max(), slices);
+        (queue, all)
+    }
+
+    /// What arrives of `queue` if the peer reads so many bytes at once, and only when there is no room for more.
+    fn send_all(transport: &mut Transport, peer: &mut impl Read, queue: &mut SendQueue, read: usize) -> Vec<u8> {
+        let (mut all, mut buf, mut len) = (Vec::new(), vec![0; read], queue.len());
+        while !queue.is_empty() {
+            let outcome = transport.send(queue).unwrap();
+            assert!(outcome == Sent::Full || queue.is_empty() || len - queue.len() >= WRITE_BUDGET as u64);
+            if outcome == Sent::Progress {
+                len = queue.len();
+                continue;
+            }
+            let n = peer.read(&mut buf).unwrap();
+            all.extend_from_slice(&buf[..n]);
+        }
+        loop {
+            match peer.read(&mut buf) {
+                Ok(n) => all.extend_from_slice(&buf[..n]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return all,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn any_number_of_slices_arrives_in_order() {
+        for slices in [1, SLICES_USUAL, SLICES_USUAL + 1, SLICES_MAX, SLICES_MAX + 1, 3 * SLICES_MAX] {
+            // With room for all of it, and with less than for one slice.
+            for (len, read) in [(PIECE_BYTES, 1 << 20), (PIECE_BYTES, 777), (300_000, 65_536)] {
+                if slices * len > 4 << 20 {
+                    continue;
+                }
+                let (mut queue, wanted) = queue(slices, len);
+                let (one, mut other) = UnixStream::pair().unwrap();
+                let arrived = send_all(&mut Transport::Unix(one), &mut other, &mut queue, read);
+                assert!(arrived == wanted, "{slices} slices of {len} bytes, {read} at once");
+            }
+        }
+    }
+
+    /// A socket that has room for so many bytes at once, and remembers in how many slices it was given them.
+    struct Narrow {
+        room: usize,
+        taken: Vec<u8>,
+        slices: Vec<usize>,
+        more: Vec<bool>,
+    }
+
+    impl Socket for Narrow {
+        fn receive(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn send_slices(&mut self, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+            let mut left = self.room;
+            for slice in slices {
+                let n = slice.len().min(left);
+                self.taken.extend_from_slice(&slice[..n]);
+                left -= n;
+            }
+            self.slices.push(slices.len());
+            self.more.push(more);
+            Ok(self.room - left)
+        }
+
+        fn send_file(&mut self, range: &FileRange, len: usize) -> io::Result<usize> {
+            let mut bytes = vec![0; len.min(self.room)];
+            range.file.read_exact_at(&mut bytes, range.offset)?;
+            self.taken.extend_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+
+        fn unacknowledged(&self) -> io::Result<u64> {
+            Ok(0)
+        }
+
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn reset_on_close(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn short_writes_lose_nothing() {
+        let path = std::env::temp_dir().join(format!("ephpm-transport-{}", std::process::id()));
+        std::fs::write(&path, piece(99, 10_000)).unwrap();
+        let file = Arc::new(File::open(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        for room in [313, 4999, 5000, 5001, 9999, 10_001, usize::MAX] {
+            for slices in [1, SLICES_USUAL, SLICES_USUAL + 1, SLICES_MAX, SLICES_MAX + 1] {
+                let (mut queue, mut wanted) = queue(slices, PIECE_BYTES);
+                let mut socket = Narrow { room, taken: Vec::new(), slices: Vec::new(), more: Vec::new() };
+                while !queue.is_empty() {
+                    assert_eq!(socket.send(&mut queue).unwrap(), Sent::Progress);
+                }
+                assert!(socket.taken == wanted && !socket.more.contains(&true), "{slices} slices, {room} at once");
+                assert_eq!(socket.slices[0], slices.min(SLICES_MAX));
+                // And with a file behind them, and bytes behind that.
+                queue = self::queue(slices, PIECE_BYTES).0;
+                queue.push(Chunk::File(FileRange { file: Arc::clone(&file), offset: 10, len: 9000 }));
+                queue.push_slice(b"end");
+                wanted.extend_from_slice(&piece(99, 10_000)[10..9010]);
+                wanted.extend_from_slice(b"end");
+                let mut socket = Narrow { room, taken: Vec::new(), slices: Vec::new(), more: Vec::new() };
+                while !queue.is_empty() {
+                    assert_eq!(socket.send(&mut queue).unwrap(), Sent::Progress);
+                }
+                assert!(socket.taken == wanted, "{slices} slices and a file, {room} at once");
+                let (last, before) = socket.more.split_last().unwrap();
+                assert!(!last && before.iter().rev().skip(2).all(|more| *more), "the file is announced");
+            }
+        }
+    }
+}

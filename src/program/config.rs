@@ -9,6 +9,7 @@ mod assignment;
 mod environment;
 mod error;
 mod file;
+mod ini_readers;
 mod listen;
 #[doc(hidden)]
 pub mod fuzz;

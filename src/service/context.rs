@@ -170,3 +170,6 @@ impl Drop for Exchanges {
         self.hand_over();
     }
 }
+
+#[cfg(test)]
+mod tests;

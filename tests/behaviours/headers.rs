@@ -121,14 +121,16 @@ fn early_hints_precede_the_response() {
             assert_eq!(head(response), format!("200 OK|Request={i}|Content-type=text/html; charset=UTF-8"));
         },
     );
-    for (server, _) in site.each() {
+    site.many_that_leave(|server, _, i| {
         let request =
-            |version: &str| format!("GET /hints.php?i=7 HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n");
+            |version: &str| format!("GET /hints.php?i={i} HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n");
         let answer = String::from_utf8(server.raw(request("1.1"))).expect("UTF-8");
-        let hint = "HTTP/1.1 103 Early Hints\r\nLink: </style-7.css>; rel=preload\r\nRequest: 7\r\n\r\n\
-                    HTTP/1.1 103 Early Hints\r\nRequest: 7\r\n\r\nHTTP/1.1 200 OK\r\n";
-        assert!(answer.starts_with(hint), "{answer}");
+        let hint = format!(
+            "HTTP/1.1 103 Early Hints\r\nLink: </style-{i}.css>; rel=preload\r\nRequest: {i}\r\n\r\n\
+             HTTP/1.1 103 Early Hints\r\nRequest: {i}\r\n\r\nHTTP/1.1 200 OK\r\n"
+        );
+        assert!(answer.starts_with(&hint), "{answer}");
         let old = String::from_utf8(server.raw(request("1.0"))).expect("UTF-8");
         assert!(old.starts_with("HTTP/1.1 200 OK\r\n") && !old.contains(" 103 "), "{old}");
-    }
+    });
 }

@@ -1,52 +1,47 @@
 //! What one request must not leave to the next, nor share with another: sessions, environment, settings.
 
-use std::thread;
-
 use crate::site::{Site, get, text};
-use crate::support::Request;
 
 #[test]
 fn a_session_counts() {
     let site = Site::start();
-    for (server, _) in site.each() {
-        for how in ["", "exit", "fatal"] {
-            let mut client = server.client();
-            for count in 0..10 {
-                let response = client.send(&get(&format!("session.php?how={how}"), count));
-                // The error comes after the head.
-                assert_eq!(text(&response, 200), format!("Count: {count} {count}"), "{how}");
-            }
+    site.many_that_leave(|server, _, i| {
+        // A client for each number has a session for each number.
+        let (mut client, how) = (server.client(), ["", "exit", "fatal"][i as usize % 3]);
+        for count in 0..5 {
+            let response = client.send(&get(&format!("session.php?how={how}"), i));
+            // The error comes after the head.
+            assert_eq!(text(&response, 200), format!("Count: {count} {i}"), "{how}");
         }
-    }
+    });
 }
 
 /// PHP keeps memory that a request has used for the next one, and with it kept that request's limit.
 #[test]
 fn a_raised_memory_limit_ends_with_its_request() {
     let site = Site::with(|builder, _| builder.ini("memory_limit", "16M"));
-    for (server, _) in site.each() {
-        let mut client = server.client();
-        for _ in 0..8 {
-            assert_eq!(text(&client.send(&Request::get("/limit_of_memory.php?raise")), 200), "256M");
-            client.get("/limit_of_memory.php").expect(500);
-        }
-    }
+    site.many(
+        |i| get(if i % 2 == 0 { "limit_of_memory.php?raise" } else { "limit_of_memory.php" }, i),
+        |i, response| match i % 2 {
+            0 => assert_eq!(text(response, 200), format!("64M {i}")),
+            _ => assert_eq!(response.status, 500, "{response:?}"),
+        },
+    );
 }
 
 /// Nor does the memory that is kept let a script pass a limit that is lowered, by itself or by a `.user.ini`.
 #[test]
 fn a_lowered_memory_limit_holds_at_once() {
-    let site = Site::with(|builder, _| builder.ini("memory_limit", "256M"));
-    for (server, _) in site.each() {
-        let mut client = server.client();
-        for _ in 0..4 {
-            assert_eq!(text(&client.send(&Request::get("/limit_of_memory.php?raise")), 200), "256M");
-            client.get("/limited/lowered.php").expect(500);
-            assert_eq!(text(&client.send(&Request::get("/limit_of_memory.php?raise")), 200), "256M");
-            client.get("/limited/lowered.php?own=20M").expect(500);
-        }
-        assert_eq!(text(&client.send(&Request::get("/limited/lowered.php?own=200M")), 200), "200M 104857600");
-    }
+    let site = Site::with(|builder, _| builder.ini("memory_limit", "64M"));
+    let scripts = ["limit_of_memory.php?raise", "limited/lowered.php", "limited/lowered.php?own=12M"];
+    site.many(
+        |i| get(scripts.get(i as usize % 4).unwrap_or(&"limited/lowered.php?own=64M"), i),
+        |i, response| match i % 4 {
+            0 => assert_eq!(text(response, 200), format!("64M {i}")),
+            3 => assert_eq!(text(response, 200), "64M 33554432"),
+            _ => assert_eq!(response.status, 500, "{response:?}"),
+        },
+    );
 }
 
 #[test]
@@ -87,28 +82,20 @@ fn a_session_handler_of_a_user_ends_with_its_request_however_that_ends() {
     }
 }
 
-/// As above, by the time limit; few, since each takes a second.
+/// As above, by the time limit: a second for each, of which no more runs at a time than there are threads, and hence
+/// with a lock for each.
 #[test]
 fn a_session_handler_that_takes_too_long_lets_go_of_its_lock() {
-    let site = Site::start();
-    for how in ["endless%20read", "endless%20write"] {
-        thread::scope(|scope| {
-            for (server, _) in site.each() {
-                for i in 0..3 {
-                    scope.spawn(move || {
-                        let response = server.client().send(&get(&format!("handler.php?how={how}"), i));
-                        assert!(response.status == 500 || how.ends_with("write"), "{how}: {response:?}");
-                    });
-                }
-                scope.spawn(|| {
-                    let response = server.client().send(&get("handler.php?how=fine", 7));
-                    assert_eq!(text(&response, 200), "handled 7");
-                });
-            }
-        });
-    }
+    let site = Site::with(|builder, _| builder.workers(20));
+    site.many_clients(|client, _, i| {
+        let how = ["read", "write"][i as usize % 2];
+        let response = client.send(&get(&format!("handler.php?how=endless%20{how}&lock={i}"), i));
+        assert!(response.status == 500 || how == "write", "{how}: {response:?}");
+        let response = client.send(&get(&format!("handler.php?how=fine&lock={i}"), i));
+        assert_eq!(text(&response, 200), format!("handled {i}"));
+    });
     for log in site.stop() {
-        assert_eq!(log.matches("Maximum execution time of 1 second exceeded").count(), 6, "{log}");
+        assert_eq!(log.matches("Maximum execution time of 1 second exceeded").count(), 101, "{log}");
     }
 }
 
@@ -137,5 +124,5 @@ fn the_environment_is_as_it_was_for_the_next_request() {
 #[test]
 fn the_environment_of_the_server_is_not_told() {
     let site = Site::with(|builder, _| builder.environment("EPHPM_TEST_SECRET", "hunter2"));
-    site.once(&Request::get("/server.php"), |response| assert!(!text(response, 200).contains("hunter2")));
+    site.many(|i| get("server.php", i), |_, response| assert!(!text(response, 200).contains("hunter2")));
 }

@@ -93,6 +93,25 @@ fn a_script_works_on_after_the_end_of_its_response() {
     }
 }
 
+#[test]
+fn content_can_be_read_until_the_very_end_finished_or_not() {
+    let site = Site::start();
+    let target = |i: u32| if i.is_multiple_of(2) { "late_input.php?finish" } else { "late_input.php" };
+    let content = |i: u32| format!("{{\"number\":{i}}}");
+    site.many_clients(|client, root, i| {
+        let request = Request { method: "PUT".into(), ..get(target(i), i) };
+        let response = client.send(&request.content("application/json", content(i)));
+        if i % 2 == 1 {
+            assert_eq!(text(&response, 200), format!("shutdown: {}", content(i)));
+            return;
+        }
+        assert_eq!(text(&response, 200), "finished");
+        let late = root.join(format!("late-{i}"));
+        wait_until(|| fs::read_to_string(&late).is_ok_and(|text| !text.is_empty()));
+        assert_eq!(fs::read_to_string(&late).expect("a file"), content(i));
+    });
+}
+
 /// A part comes only when the client has told, by a file, that it has the one before.
 #[test]
 fn what_is_flushed_is_seen_at_once() {
@@ -152,7 +171,7 @@ fn a_client_that_leaves_ends_the_script_unless_it_ignores_that() {
             wait_until(|| file("ended").exists());
             assert_eq!(fs::read_to_string(file("ended")).expect("a file"), expected, "{ignore} {finish}");
         });
-        site.once(&get("hello.php", 1), |response| assert_eq!(text(response, 200), "I am request 1"));
+        site.many(|i| get("hello.php", i), |i, response| assert_eq!(text(response, 200), format!("I am request {i}")));
     }
 }
 
@@ -160,16 +179,22 @@ fn a_client_that_leaves_ends_the_script_unless_it_ignores_that() {
 fn a_method_that_nobody_knows_is_answered_and_costs_nothing() {
     let site = Site::start();
     for method in ["PURGE", "get", "OPTIONS", "TRACE", "CONNECT"] {
-        site.once(&Request::new(method, "/hello.php?i=1"), |response| {
-            assert!(response.status < 600);
-        });
+        // Some are answered and others refused, but each time in the same way.
+        let first = std::sync::OnceLock::new();
+        site.many(
+            |i| Request::new(method, &format!("/hello.php?i={i}")),
+            |i, response| {
+                let answer = (response.status, response.text().replace(&format!("request {i}"), "request NUMBER"));
+                assert_eq!(&answer, first.get_or_init(|| answer.clone()), "{method}");
+            },
+        );
     }
     site.many(|i| get("hello.php", i), |i, response| assert_eq!(text(response, 200), format!("I am request {i}")));
 }
 
 #[track_caller]
 fn wait_until(mut condition: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = std::time::Instant::now() + Duration::from_secs(120);
     while !condition() {
         assert!(std::time::Instant::now() < deadline, "it never happened");
         std::thread::sleep(Duration::from_millis(2));

@@ -2,7 +2,6 @@
 //! programs that a request starts.
 
 use crate::site::{Site, get, text};
-use crate::support::Request;
 
 /// Four requests at a time, each of which starts two dozen programs.
 #[test]
@@ -78,13 +77,16 @@ fn what_would_be_done_to_the_whole_server_is_refused() {
 }
 
 fn environment(site: &Site, expected: &[&str]) {
-    site.once(&Request::get("/process/environment.php"), |response| {
-        let page = text(response, 200);
-        assert!(!page.contains("hunter2"), "{page}");
-        for part in expected {
-            assert!(page.contains(part), "{part} in {page}");
-        }
-    });
+    site.many(
+        |i| get("process/environment.php", i),
+        |_, response| {
+            let page = text(response, 200);
+            assert!(!page.contains("hunter2"), "{page}");
+            for part in expected {
+                assert!(page.contains(part), "{part} in {page}");
+            }
+        },
+    );
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Running scripts at all.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::site::{Site, get, text};
+use crate::support::Request;
 
 #[test]
 fn a_script_answers_with_its_output() {
@@ -12,7 +15,7 @@ fn a_script_answers_with_its_output() {
             assert_eq!(response.header("Content-Type"), Some("text/html; charset=UTF-8"));
         },
     );
-    site.once(&crate::support::Request::get("/hello.php"), |response| assert_eq!(text(response, 200), "i not set"));
+    site.many(|_| Request::get("/hello.php"), |_, response| assert_eq!(text(response, 200), "i not set"));
 }
 
 #[test]
@@ -25,9 +28,10 @@ fn settings_are_the_configured_ones_and_ini_set_lasts_one_request() {
             assert_eq!(text(response, 200), format!("77M 14 {third}"));
         },
     );
-    site.once(&get("ini.php?key=max_execution_time", 0), |response| {
-        assert!(text(response, 200).starts_with("60 "), "{}", response.text());
-    });
+    site.many(
+        |i| get("ini.php?key=max_execution_time", i),
+        |_, response| assert!(text(response, 200).starts_with("60 "), "{}", response.text()),
+    );
 }
 
 #[test]
@@ -36,9 +40,10 @@ fn a_php_ini_may_name_variables_of_the_environment() {
         std::fs::write(root.join("php.ini"), "memory_limit = ${EPHPM_TEST_MEMORY}\n").expect("a written file");
         builder.php(&format!("ini_file = {:?}", root.join("php.ini"))).environment("EPHPM_TEST_MEMORY", "77M")
     });
-    site.once(&get("ini.php?key=memory_limit", 0), |response| {
-        assert!(text(response, 200).starts_with("77M "), "{}", response.text());
-    });
+    site.many(
+        |i| get("ini.php?key=memory_limit", i),
+        |_, response| assert!(text(response, 200).starts_with("77M "), "{}", response.text()),
+    );
 }
 
 #[test]
@@ -90,10 +95,18 @@ fn a_preloaded_function_is_there() {
         // PHP preloads as root only if it is told so.
         builder.ini("opcache.preload", file.to_str().expect("UTF-8")).ini("opcache.preload_user", "root")
     });
-    let (server, _) = site.each().next().expect("the one with OPcache");
-    for i in 0..20 {
-        assert_eq!(text(&server.client().send(&get("preloaded.php", i)), 200), format!("I am preloaded {i}"));
-    }
+    // OPcache is what preloads.
+    let is_preloaded = AtomicU32::new(0);
+    site.many(
+        |i| get("preloaded.php", i),
+        |i, response| match &*text(response, 200) {
+            page if page == format!("OPcache: I am preloaded {i}") => {
+                is_preloaded.fetch_add(1, Ordering::Relaxed);
+            }
+            page => assert_eq!(page, format!("no OPcache: nothing is preloaded {i}")),
+        },
+    );
+    assert_eq!(is_preloaded.into_inner(), 101);
 }
 
 #[test]

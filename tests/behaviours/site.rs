@@ -24,6 +24,12 @@ impl Site {
     /// With other settings, which may lie in the document root.
     #[track_caller]
     pub(crate) fn with(settings: impl Fn(Builder, &Path) -> Builder) -> Self {
+        Self::below("", settings)
+    }
+
+    /// The same where the document root is only a directory of what each server has, which is `settings`' to make.
+    #[track_caller]
+    pub(crate) fn below(directory: &str, settings: impl Fn(Builder, &Path) -> Builder) -> Self {
         let roots = [(); 2].map(|()| TemporaryDirectory::new("behaviours"));
         let servers = [("1", &roots[0]), ("0", &roots[1])].map(|(opcache, root)| {
             let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/behaviours/scripts");
@@ -32,7 +38,7 @@ impl Site {
                 std::fs::create_dir(root.path().join(directory)).expect("a new directory");
             }
             let uploads = root.path().join("uploads");
-            let builder = Server::builder(root.path())
+            let builder = Server::builder(root.path().join(directory))
                 .ini("opcache.enable", opcache)
                 .ini("opcache.file_update_protection", "0")
                 .ini("html_errors", "0")
@@ -47,15 +53,15 @@ impl Site {
         self.servers.iter().zip(self.roots.iter().map(TemporaryDirectory::path))
     }
 
-    /// Sends one request to each server.
-    pub(crate) fn once(&self, request: &Request, expect: impl Fn(&Response)) {
-        self.servers.iter().for_each(|server| expect(&server.client().send(request)));
-    }
-
     /// Sends a request to each server, and then a hundred, several at a time, each with a number of its own: on
     /// connections that are kept, and each on a new one.
     pub(crate) fn many(&self, make: impl Fn(u32) -> Request + Sync, expect: impl Fn(u32, &Response) + Sync) {
-        self.many_on(Server::client, |client: &mut Client, _, n| expect(n, &client.send(&make(n))));
+        self.many_clients(|client, _, n| expect(n, &client.send(&make(n))));
+    }
+
+    /// The same where more than one request belongs to a number; `ask` also gets the document root.
+    pub(crate) fn many_clients(&self, ask: impl Fn(&mut Client, &Path, u32) + Sync) {
+        self.many_on(Server::client, ask);
     }
 
     /// The same on bare connections, for what no client does; `ask` also gets the document root.

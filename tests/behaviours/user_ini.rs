@@ -42,17 +42,21 @@ fn settings_of_directories_hold_for_their_scripts_alone() {
         |i| get(settings[i as usize % 4].0, i),
         |i, response| assert_eq!(text(response, 200), format!("{} 0 {i}", settings[i as usize % 4].1)),
     );
-    for (server, _) in site.each() {
-        assert_eq!(server.client().send(&Request::get("/.user.ini")).status, 404);
-        assert_eq!(server.client().send(&Request::get("/one/.user.ini")).status, 404);
-        // They hold when the content is read: the one takes more than seven bytes, the other does not.
-        let form = |path: &str| page(server, &Request::post(path).form(&[("a", "1"), ("b", "2"), ("c", "3")]));
-        assert!(form("/one/show.php").ends_with(" 3 "));
-        assert!(form("/one/inner/show.php").ends_with(" 0 "));
-    }
+    site.many(
+        |i| Request::get(if i % 2 == 0 { "/.user.ini" } else { "/one/.user.ini" }),
+        |_, response| assert_eq!(response.status, 404),
+    );
+    // They hold when the content is read: the one takes more than seven bytes, the other does not.
+    site.many(
+        |i| {
+            let path = if i % 2 == 0 { "/one/show.php" } else { "/one/inner/show.php" };
+            Request::post(path).form(&[("a", "1"), ("b", "2"), ("c", &*i.to_string())])
+        },
+        |i, response| assert!(text(response, 200).ends_with(if i % 2 == 0 { " 3 " } else { " 0 " }), "{response:?}"),
+    );
 }
 
-/// One PHP thread, whose cache is looked at.
+/// One PHP thread, whose cache is looked at: what is to be seen depends on which request comes first.
 #[test]
 fn files_are_read_again_when_their_time_is_over() {
     for (ttl, expected) in [("0", "12"), ("300", "10")] {
@@ -72,65 +76,99 @@ fn files_are_read_again_when_their_time_is_over() {
 
 #[test]
 fn files_outside_of_the_document_root_do_not_count() {
-    let directory = TemporaryDirectory::new("user-ini");
-    let root = directory.path().join("public");
-    write(&root, "show.php", SHOW);
-    write(&root, "linked/show.php", SHOW);
-    write(&root, "odd/show.php", SHOW);
-    write(directory.path(), ".user.ini", "precision=10\n");
-    write(directory.path(), "shared/user.ini", "user_agent=shared\n");
-    // As tools for deployment do it.
-    symlink(directory.path().join("shared/user.ini"), root.join("linked/.user.ini")).unwrap();
-    fs::create_dir(root.join("odd/.user.ini")).unwrap();
-    let server = Server::builder(&root).start();
-    assert!(page(&server, &Request::get("/show.php")).starts_with(r#"["14","","#));
-    assert!(page(&server, &Request::get("/linked/show.php")).starts_with(r#"["14","shared","#));
-    assert!(page(&server, &Request::get("/odd/show.php")).starts_with(r#"["14","","#));
+    let site = Site::below("public", |builder, directory| {
+        let root = directory.join("public");
+        write(&root, "show.php", SHOW);
+        write(&root, "linked/show.php", SHOW);
+        write(&root, "odd/show.php", SHOW);
+        write(directory, ".user.ini", "precision=10\n");
+        write(directory, "shared/user.ini", "user_agent=shared\n");
+        // As tools for deployment do it.
+        symlink(directory.join("shared/user.ini"), root.join("linked/.user.ini")).unwrap();
+        fs::create_dir(root.join("odd/.user.ini")).unwrap();
+        builder
+    });
+    let settings = [
+        ("show.php", r#"["14","","0""#),
+        ("linked/show.php", r#"["14","shared","0""#),
+        ("odd/show.php", r#"["14","","0""#),
+    ];
+    site.many(
+        |i| get(settings[i as usize % 3].0, i),
+        |i, response| {
+            let page = text(response, 200);
+            assert!(page.starts_with(settings[i as usize % 3].1) && page.ends_with(&format!(" {i}")), "{page}");
+        },
+    );
 }
 
 #[test]
 fn a_mistake_in_a_file_costs_that_file_alone() {
-    let directory = TemporaryDirectory::new("user-ini");
-    write(directory.path(), "show.php", SHOW);
-    write(directory.path(), ".user.ini", "precision=10\nuser_agent=(((\n");
-    let server = Server::builder(directory.path()).workers(1).start();
-    for _ in 0..3 {
-        page(&server, &Request::get("/show.php"));
+    let site = Site::with(|builder, root| {
+        write(root, "wrong/show.php", SHOW);
+        write(root, "wrong/.user.ini", "precision=10\nuser_agent=(((\n");
+        write(root, "right/show.php", SHOW);
+        write(root, "right/.user.ini", "precision=11\n");
+        builder
+    });
+    site.many(
+        |i| get(if i % 2 == 0 { "wrong/show.php" } else { "right/show.php" }, i),
+        |i, response| {
+            let page = text(response, 200);
+            assert!(page.ends_with(&format!(" {i}")), "{page}");
+            assert!(i % 2 == 0 || page.starts_with(r#"["11","#), "{page}");
+        },
+    );
+    for log in site.stop() {
+        assert!(log.contains("wrong/.user.ini") && !log.contains("right/.user.ini"), "{log}");
     }
-    assert!(server.log().contains(".user.ini"), "{}", server.log());
 }
 
 #[test]
 fn another_name_and_none() {
-    let directory = TemporaryDirectory::new("user-ini");
-    write(directory.path(), "show.php", SHOW);
-    write(directory.path(), ".user.ini", "precision=10\n");
-    write(directory.path(), ".settings", "precision=11\n");
     for (name, expected) in [(".settings", "11"), ("", "14")] {
-        let server = Server::builder(directory.path()).ini("user_ini.filename", name).start();
-        let page = page(&server, &Request::get("/show.php"));
-        assert!(page.starts_with(&format!(r#"["{expected}""#)), "{name}: {page}");
+        let site = Site::with(|builder, root| {
+            write(root, "show.php", SHOW);
+            write(root, ".user.ini", "precision=10\n");
+            write(root, ".settings", "precision=11\n");
+            builder.ini("user_ini.filename", name)
+        });
+        site.many(
+            |i| get("show.php", i),
+            |i, response| {
+                let page = text(response, 200);
+                let is_right = page.starts_with(&format!(r#"["{expected}""#)) && page.ends_with(&format!(" {i}"));
+                assert!(is_right, "{name}: {page}");
+            },
+        );
     }
 }
 
 #[test]
 fn sections_of_php_ini_hold_for_hosts_and_paths() {
-    let directory = TemporaryDirectory::new("user-ini");
-    let root = directory.path().join("public");
-    write(&root, "show.php", SHOW);
-    write(&root, "one/show.php", SHOW);
-    let one = root.canonicalize().unwrap().join("one");
-    let ini = format!("[HOST=example.com]\nuser_agent=host\n[PATH={}]\nfrom=path\n", one.display());
-    write(directory.path(), "php.ini", &ini);
-    let ini_file = format!("ini_file = {:?}", directory.path().join("php.ini"));
-    let server = Server::builder(root.canonicalize().unwrap()).php(&ini_file).start();
-    for (host, path, agent, from) in [
-        ("example.com", "/one/show.php", "host", "path"),
-        ("EXAMPLE.com", "/show.php", "host", ""),
-        ("b", "/show.php", "", ""),
-    ] {
-        let page = page(&server, &Request::get(path).header("Host", host));
-        let is_shown = page.contains(&format!(r#","{agent}","#)) && page.contains(&format!(r#","{from}"]"#));
-        assert!(is_shown, "{host} {path}: {page}");
-    }
+    let site = Site::with(|builder, root| {
+        write(root, "show.php", SHOW);
+        write(root, "one/show.php", SHOW);
+        let one = root.canonicalize().unwrap().join("one");
+        let ini = format!("[HOST=example.com]\nuser_agent=host\n[PATH={}]\nfrom=path\n", one.display());
+        write(root, "php.ini", &ini);
+        builder.php(&format!("ini_file = {:?}", root.join("php.ini")))
+    });
+    let settings = [
+        ("example.com", "one/show.php", "host", "path"),
+        ("EXAMPLE.com", "show.php", "host", ""),
+        ("b", "show.php", "", ""),
+        ("b", "one/show.php", "", "path"),
+    ];
+    site.many(
+        |i| {
+            let (host, path, ..) = settings[i as usize % 4];
+            get(path, i).header("Host", host)
+        },
+        |i, response| {
+            let (page, (host, path, agent, from)) = (text(response, 200), settings[i as usize % 4]);
+            let is_shown = page.contains(&format!(r#","{agent}","#)) && page.contains(&format!(r#","{from}"]"#));
+            assert!(is_shown && page.ends_with(&format!(" {i}")), "{host} {path}: {page}");
+        },
+    );
 }

@@ -27,7 +27,7 @@ use super::transcript::{Action, Case, DATE, Outcome, Step};
 use super::{Answer, http1_options, http2_options};
 
 /// Nothing here takes long; a test that waits for what does not come ends.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const PROBE: &[u8] = b"GET /probe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 /// Whether a case can be run with the whole server.

@@ -292,6 +292,32 @@ fn what_waits_behind_a_peer_that_reads_nothing_is_counted_and_bounded() {
     }
 }
 
+/// Each turn finds the send queue full again, and that is no reason to wait anew.
+#[test]
+fn a_peer_that_reads_nothing_gets_no_more_time_for_what_it_says() {
+    let mut site = Site::default();
+    site.options.stalled_bytes_max = 500_000;
+    let (mut connection, mut received) = greet(&site, &[(4, u32::MAX >> 1)]);
+    say(&mut connection, &mut received, &window_update(0, 1 << 30));
+    (1..23).step_by(2).for_each(|stream| say(&mut connection, &mut received, &get(stream, "/wait.php")));
+    connection.takes = Some(0);
+    (101..107).step_by(2).for_each(|stream| connection.receive(&get(stream, "/large.php")));
+    connection.with_waiting(|waiting| {
+        for mut responder in waiting.drain(..10).map(Box::new) {
+            responder.send_head(Response::new(Status::OK));
+            responder.write(&[b'x'; 200_000]).unwrap();
+            responder.complete();
+        }
+    });
+    let mut held = Vec::new();
+    for _ in 0..30 {
+        connection.receive(&window_update(0, 1));
+        connection.pass(Duration::from_millis(100));
+        held.push(site.options.stalled.bytes());
+    }
+    assert!(held[29] < 100_000, "{held:?}");
+}
+
 #[test]
 fn who_holds_little_is_not_given_up_for_what_others_hold_nor_others_for_that() {
     let mut site = Site::default();

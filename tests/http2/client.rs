@@ -10,7 +10,7 @@ use super::frames::{Answer, Received, hello};
 use super::support::Server;
 
 /// Nothing takes so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client of one connection, which reads only when it is told to.
 pub(crate) struct Client {

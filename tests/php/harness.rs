@@ -164,7 +164,7 @@ impl Exchange {
     /// Waits until there is news.
     pub(crate) fn wait(&mut self) {
         while self.bell.park() {
-            self.rings.recv_timeout(Duration::from_secs(30)).expect("PHP has news within 30 seconds");
+            self.rings.recv_timeout(Duration::from_secs(60)).expect("PHP has news within a minute");
         }
         while let Some(news) = self.bell.pop() {
             self.released |= news.take().released;

@@ -13,11 +13,11 @@ register_shutdown_function(function () use ($how) {
     }
     if ($how === 'anew') {
         set_time_limit(30);
-        usleep(1_500_000);
+        usleep(2_500_000);
         echo ' anew';
     }
 });
-set_time_limit(1);
+set_time_limit(2);
 echo 'begun';
 switch ($how) {
     case 'loop':
@@ -42,10 +42,10 @@ switch ($how) {
         break;
     case 'lifted':
         set_time_limit(0);
-        usleep(1_500_000);
+        usleep(2_500_000);
         break;
     case 'edge':
-        $until = hrtime(true) + 1_000_000_000 + (int) $_GET['ns'];
+        $until = hrtime(true) + 2_000_000_000 + (int) $_GET['ns'];
         while (hrtime(true) < $until);
         break;
 }

@@ -4,12 +4,12 @@ class Shop
 {
     public static function wait(): void
     {
-        usleep(1_500_000);
+        usleep(4_000_000);
     }
 
     public function compute(): void
     {
-        $until = hrtime(true) + 1_500_000_000;
+        $until = hrtime(true) + 4_000_000_000;
         while (hrtime(true) < $until);
     }
 }

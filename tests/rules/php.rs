@@ -22,11 +22,24 @@ const INTRODUCTION: &str = "# What PHP code may rely on, and the tests that show
 
 Written by `tests/rules.rs`, which also fails when a test that is named here is missing. A script in `tests/behaviours/scripts/` is
 asked once and a hundred times, twenty clients at a time, on kept and on new connections, with OPcache and without, and with a
-number of its own in each request; few times only where each takes seconds under a lock. What was uncertain was settled by asking
+number of its own in each request; what is not is named below, with the reason. What was uncertain was settled by asking
 nginx with php-fpm of the same version of PHP.
 ";
 
 const DIFFERENCES: &str = "
+## What is not asked a hundred times at once
+
+- That a `.user.ini` is read again when its time is over: the file is changed between requests to one thread, so their order is what
+  the test is about. That it holds for its scripts alone is asked a hundred times.
+- Preloading without OPcache, since OPcache is what preloads: a hundred requests see that nothing is.
+- What is a server's state and no script's (rows 37, 38, 40, 41, 57, 62, 63 and 66 of the first table: a full queue, a slow upload, a drain,
+  threads that start anew, a release that is switched, the status, the log's files): a server is in it once, and the tests have clients of their
+  own in it, several at a time.
+- A program that hangs while it is started: each start of another one waits a moment for it, so that a hundred would take minutes.
+- The command line (row 11) serves nobody, and what a URL means (rows 54 to 60) is decided before PHP.
+- Of the last two tables, what is about libphp itself or one of its threads: there a hundred requests prove nothing. OPcache's restarts
+  have a hundred clients, and the soak test does all of it at once.
+
 ## Where it differs from php-fpm
 
 - A status set in a shutdown function after an error counts; php-fpm sends the 500 that PHP noted first.
@@ -49,7 +62,9 @@ const DIFFERENCES: &str = "
 Three things go on until they are over: the look-up of a name by libc's resolver (`gethostbyname()`, and what connects to a name; it
 asks again when it is interrupted, and gives up after the times of resolv.conf, ten seconds for one server), the wait for a child
 (`exec()`, `pclose()`), and the wait for a session's lock, which ends at the latest when the time of the request that has it
-is over. A thread that has not come back 10 s later is replaced.
+is over. A thread that has not come back 10 s later is replaced. Programs are started one at a time, so that one which a script has
+just written is not held open by another's child (with PHP 8.2 not by `proc_open()`, which forks by itself there); a start that
+hangs holds up one other for two seconds, and then none.
 ";
 
 #[test]

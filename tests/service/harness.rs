@@ -100,6 +100,7 @@ impl Site {
             takes: None,
             taken: 0,
             output: Vec::new(),
+            sent_by_turns: Vec::new(),
         }
     }
 }
@@ -120,6 +121,8 @@ pub(crate) struct Connection<'a> {
     /// Bytes that it has taken since that was last told.
     taken: u64,
     output: Vec<u8>,
+    /// How many bytes each turn has sent.
+    pub(crate) sent_by_turns: Vec<usize>,
 }
 
 impl Connection<'_> {
@@ -244,6 +247,7 @@ impl Connection<'_> {
             self.http.took(std::mem::take(&mut self.taken), &context);
         }
         self.http.process(&mut self.inbox, &mut self.out, &mut context);
+        let before = self.output.len();
         while !self.out.is_empty() && self.takes != Some(0) {
             let mut slices = [std::io::IoSlice::new(&[]); 16];
             let filled = self.out.slices(&mut slices);
@@ -256,6 +260,7 @@ impl Connection<'_> {
             self.taken += bytes.len() as u64;
             self.output.extend(bytes);
         }
+        self.sent_by_turns.push(self.output.len() - before);
         self.http.settle(&self.inbox, &self.out, &mut context);
     }
 }

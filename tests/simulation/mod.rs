@@ -12,6 +12,7 @@ mod http2_plan;
 mod peer;
 mod php;
 mod plan;
+mod queue;
 mod random;
 mod reader;
 mod socket;

@@ -1,16 +1,17 @@
-//! A fake PHP: a bounded queue and workers that are slow, silent, chatty, flush, finish early, announce a wrong length,
+//! A fake PHP: workers behind a bounded queue that are slow, silent, chatty, flush, finish early, announce a wrong length,
 //! or die. A worker takes one step at a time and never blocks; where a thread would wait for room, it waits here too.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use ephpm::base::limits::{OUTPUT_BLOCK_BYTES, RESPONSE_BUFFER_HIGH, RESPONSE_BUFFER_LOW};
-use ephpm::exchange::{Dispatch, Responder};
+use ephpm::exchange::Responder;
 use ephpm::http::message::Response;
 use ephpm::http::method::Method;
 use ephpm::http::status::Status;
 
+use super::queue::SimQueue;
 use super::random::Random;
 
 /// What became of one request in PHP.
@@ -33,23 +34,6 @@ impl Record {
     /// Whether PHP has done its part for a whole response.
     pub(crate) fn is_complete(&self) -> bool {
         self.is_finished && self.has_head && self.announced.is_none_or(|announced| announced <= self.produced)
-    }
-}
-
-/// The queue in front of the workers.
-pub(crate) struct SimQueue {
-    pub(crate) waiting: Mutex<VecDeque<Box<Responder>>>,
-    max: usize,
-}
-
-impl Dispatch for SimQueue {
-    fn submit(&self, responder: Box<Responder>) -> Result<(), Box<Responder>> {
-        let mut waiting = self.waiting.lock().unwrap();
-        if waiting.len() == self.max {
-            return Err(responder);
-        }
-        waiting.push_back(responder);
-        Ok(())
     }
 }
 
@@ -115,7 +99,7 @@ pub(crate) fn pattern(id: u64, offset: u64, len: usize) -> &'static [u8] {
 
 impl SimPhp {
     pub(crate) fn new(random: &mut Random, spills: bool) -> Self {
-        let queue = SimQueue { waiting: Mutex::default(), max: random.pick(&[1, 2, 8]) };
+        let queue = SimQueue::new(random.pick(&[1, 2, 8]));
         let workers = random.pick(&[1, 2, 3, 12]);
         Self {
             queue: Arc::new(queue),
@@ -128,12 +112,12 @@ impl SimPhp {
 
     /// Exchanges whose PHP side is alive.
     pub(crate) fn alive(&self) -> usize {
-        self.queue.waiting.lock().unwrap().len() + self.workers.iter().flatten().count()
+        self.queue.len() + self.workers.iter().flatten().count()
     }
 
     pub(crate) fn can_step(&self, index: usize, now: Instant) -> bool {
         match &self.workers[index] {
-            None => !self.queue.waiting.lock().unwrap().is_empty(),
+            None => self.queue.is_awake(index),
             Some(worker) => worker.wakes_at <= now && !worker.is_waiting(),
         }
     }
@@ -145,7 +129,7 @@ impl SimPhp {
 
     pub(crate) fn step(&mut self, index: usize, random: &mut Random, now: Instant) {
         let Some(worker) = &mut self.workers[index] else {
-            let Some(mut responder) = self.queue.waiting.lock().unwrap().pop_front() else { return };
+            let Some(mut responder) = self.queue.look(index) else { return };
             if responder.start() {
                 if self.believes {
                     check_content(&mut responder, random);

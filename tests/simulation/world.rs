@@ -2,7 +2,8 @@
 //!
 //! One actor at a time takes a step: the loop (all that a turn of the real one does, with the real connections, bell and
 //! schedule), a PHP worker or a client. Time passes only when nobody has anything to do; before it does, every connection is
-//! asked whether it really had nothing to do, so that a lost wake-up does not hide behind a timeout.
+//! asked whether it really had nothing to do, and the queue whether somebody comes for what waits in it, so that a lost
+//! wake-up does not hide behind a timeout.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -231,14 +232,23 @@ impl World {
             self.slots.schedule(rung.tag.connection);
         }
         self.slots.expire(self.around.now, |slot| slot.connection.deadline());
+        if self.slots.round() == 0 {
+            self.around.exchanges.hand_over();
+        }
         for _ in 0..self.slots.round() {
-            self.turn();
+            // Turns count for more than they are, or the few connections of this world would never make as many as it takes.
+            let is_heavy = self.turn() | self.random.borrow_mut().one_in(2);
+            self.around.exchanges.tend(is_heavy);
         }
         self.parked = self.slots.round() == 0 && self.bell.park();
+        if self.parked {
+            self.around.exchanges.hand_over();
+        }
     }
 
-    fn turn(&mut self) {
-        let Some((key, slot)) = self.slots.next_turn() else { return };
+    /// Gives one connection its turn. Whether that has used up a budget.
+    fn turn(&mut self) -> bool {
+        let Some((key, slot)) = self.slots.next_turn() else { return false };
         let turn = self.around.turn(&mut slot.connection);
         if self.tells {
             println!("{:?} {key:?} {turn:?} with {:?}", self.around.now - self.around.start, slot.connection.backlog());
@@ -246,10 +256,12 @@ impl World {
         if let Some(mut slot) = self.slots.after_turn(key, turn) {
             self.around.abandon(&mut slot.connection);
         }
+        matches!(turn, Turn::Again)
     }
 
     fn drain(&mut self) {
         self.drained = true;
+        self.around.exchanges.hand_over();
         let keys: Vec<Key> = self.slots.keys().collect();
         // Now and then another process takes over.
         let patience = Patience { until: self.around.now + limits::LINGER_TIMEOUT, for_idle: keys.len() % 2 == 1 };
@@ -274,8 +286,10 @@ impl World {
         true
     }
 
-    /// A connection that waits has nothing to do: a turn, with all that is true of its socket, changes nothing.
+    /// A connection that waits has nothing to do: a turn, with all that is true of its socket, changes nothing. Nor does a
+    /// request wait for a worker that sleeps.
     fn check_idle(&mut self) {
+        assert!(!self.php.queue.is_forgotten(), "requests wait, and nobody was called");
         let keys: Vec<Key> = self.slots.keys().collect();
         for key in keys {
             let in_flight = self.around.exchanges.in_flight();

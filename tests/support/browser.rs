@@ -21,7 +21,7 @@ use super::Json;
 use super::json::quote;
 
 /// For a page, or something on it, to become what a test waits for.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(75);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Between two looks at a page.
 const POLL: Duration = Duration::from_millis(50);
@@ -68,7 +68,7 @@ impl Browser {
         let arguments = arguments.map(|argument| quote(&argument)).join(",");
         let wish = format!(
             "{{\"capabilities\":{{\"alwaysMatch\":{{\"browserName\":\"chrome\",\"unhandledPromptBehavior\":\"accept\",\
-             \"timeouts\":{{\"script\":30000,\"pageLoad\":50000,\"implicit\":0}},\
+             \"timeouts\":{{\"script\":60000,\"pageLoad\":100000,\"implicit\":0}},\
              \"goog:chromeOptions\":{{\"args\":[{arguments}],\"perfLoggingPrefs\":{{\"enablePage\":false}}}},\
              \"goog:loggingPrefs\":{{\"browser\":\"ALL\",\"performance\":\"ALL\"}}}}}}}}"
         );

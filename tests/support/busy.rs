@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::{Connection, Server};
+use super::{Connection, Server, TIMEOUT};
 
 /// A script that says it runs, and then waits until the file `go` exists.
 pub(crate) const WAITING: &str = r#"<?php
@@ -27,6 +27,7 @@ pub(crate) fn busy(server: &Server) -> Connection {
 #[track_caller]
 pub(crate) fn ask_at(path: &Path, request: &str) -> String {
     let mut stream = UnixStream::connect(path).expect("a connection");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
     stream.write_all(request.as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");

@@ -8,7 +8,7 @@ use super::decode::{Body, Head, find, invalid};
 use super::message::Response;
 
 /// How long one response, or one raw read, may take before the test fails.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A connection with the bytes that were received and not yet taken.
 #[derive(Debug)]

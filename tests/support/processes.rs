@@ -23,11 +23,24 @@ pub(crate) fn kill(signal: &str, pid: u32) {
     assert!(status.success(), "kill -{signal} {pid}");
 }
 
-/// A stopped process accepts nothing; it must have come to rest before anybody relies on that.
+/// A stopped process accepts nothing; it must have come to rest before anybody relies on that. Each thread does for
+/// itself: one that has yet to be woken for it could still be the one that a connection is offered to, and keep it.
 #[track_caller]
 pub(crate) fn stop(pid: u32) {
     kill("STOP", pid);
-    wait_until(|| stat(pid).is_some_and(|fields| fields[0] == "T"), "the process does not stop");
+    wait_until(|| is_stopped(pid), "the process does not stop");
+}
+
+/// Whether all of its threads are.
+fn is_stopped(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process that is there");
+    let mut states = tasks.flatten().filter_map(|task| state(&fs::read_to_string(task.path().join("stat")).ok()?));
+    states.all(|state| state == "T")
+}
+
+/// The first of the fields after the program's name.
+fn state(stat: &str) -> Option<String> {
+    Some(stat.rsplit_once(") ")?.1.split(' ').next()?.to_owned())
 }
 
 /// The processes that this one has started.

@@ -3,21 +3,23 @@
 //! Its output goes to a file that is shown when the test fails. `EPHPM_TEST_SERVER` names another program to
 //! start in its place, with the same `--config FILE`: the way to hold a test against a second implementation.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::{Client, Connection, TemporaryDirectory};
 
 /// From start to the first accepted connection: generous, a debug build with PHP on a busy machine.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// From SIGTERM to the end of the process.
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Between two looks at a process or a port that cannot be waited for.
 const POLL: Duration = Duration::from_millis(10);
@@ -233,6 +235,10 @@ impl Builder {
         if !self.server.iter().any(|line| line.starts_with("processes")) {
             lines.push("processes = 0".to_owned());
         }
+        // Many clients at once wait long for few threads on a machine that has other things to do.
+        if !self.server.iter().any(|line| line.contains("queue_timeout")) {
+            lines.push("queue_timeout = \"10m\"".to_owned());
+        }
         lines.extend(self.server.iter().cloned());
         lines.push("[php]".to_owned());
         let pairs = self.ini_overrides.iter().map(|(key, value)| format!("[{}, {}]", quote(key), quote(value)));
@@ -329,10 +335,17 @@ fn read_log(directory: &Path) -> String {
     String::from_utf8_lossy(&fs::read(directory.join(LOG_NAME)).unwrap_or_default()).into_owned()
 }
 
-/// A loopback address that nobody listened on a moment ago.
+/// A loopback address that nobody listened on a moment ago, and that no other test of this process is given: a server
+/// takes a while until it listens, and meanwhile the system would give the same port away again.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
-    listener.local_addr().expect("the address of a bound socket")
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
+        let address = listener.local_addr().expect("the address of a bound socket");
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address.port()) {
+            return address;
+        }
+    }
 }
 
 /// `std` can only kill; a polite signal is `kill(1)`'s.

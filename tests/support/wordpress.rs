@@ -13,7 +13,7 @@ use super::TemporaryDirectory;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// From MariaDB's start, the making of its tables included, to its first connection; and to its end.
-const DATABASE_TIMEOUT: Duration = Duration::from_secs(60);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(180);
 
 const POLL: Duration = Duration::from_millis(50);
 

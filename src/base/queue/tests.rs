@@ -214,6 +214,27 @@ fn a_busy_producer_cares_for_the_items_of_one_that_sleeps() {
     });
 }
 
+/// Consumers that were told to call each other for what waits go on to do so, although another producer adds to it.
+#[test]
+fn a_backlog_is_not_taken_back() {
+    let queue = Queue::new(8);
+    let consumer = Consumer::new();
+    let is_handed_over = || queue.handed_over.load(Ordering::SeqCst);
+    queue.push(1).unwrap();
+    assert!(!is_handed_over(), "a queue that was empty is its producer's again");
+    queue.push(2).unwrap();
+    queue.hand_over();
+    for item in 3..6 {
+        queue.push(item).unwrap();
+        assert!(is_handed_over(), "{item}");
+    }
+    assert!((1..6).all(|item| queue.pop(&consumer) == Some(item)));
+    queue.hand_over();
+    assert!(is_handed_over(), "nobody has pushed since");
+    queue.push(6).unwrap();
+    assert!(!is_handed_over());
+}
+
 #[test]
 fn everyone_is_roused_once_asleep_or_not() {
     let queue = Queue::new(4);

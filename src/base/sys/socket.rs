@@ -166,6 +166,7 @@ pub fn unacknowledged(socket: &impl AsRawFd) -> io::Result<u64> {
 mod tests {
     use std::io::Read;
     use std::net::TcpStream;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
 
@@ -189,6 +190,44 @@ mod tests {
             }
             drop(server);
             assert_eq!(client.read(&mut [0; 8]).map_err(|error| error.kind()), kind);
+        }
+    }
+
+    #[test]
+    fn one_slice_is_sent_as_several_are() {
+        type Way = fn(&[u8]) -> Vec<IoSlice<'_>>;
+        let bytes: Vec<u8> = (0..1 << 20).map(|at: u32| (at ^ (at >> 9)) as u8).collect();
+        // By sendto, and by sendmsg.
+        let ways: [Way; 3] = [
+            |bytes| vec![IoSlice::new(bytes)],
+            |bytes| vec![IoSlice::new(bytes), IoSlice::new(&[])],
+            |bytes| {
+                let (front, back) = bytes.split_at(bytes.len() / 3);
+                vec![IoSlice::new(front), IoSlice::new(back)]
+            },
+        ];
+        for way in ways {
+            let (one, mut other) = UnixStream::pair().unwrap();
+            one.set_nonblocking(true).unwrap();
+            let (mut sent, mut buf, mut arrived) = (0, vec![0; 70_000], Vec::new());
+            let mut is_short = false;
+            while arrived.len() < bytes.len() {
+                let rest = &bytes[sent..];
+                match send(&one, &way(rest), false) {
+                    Ok(n) => {
+                        is_short |= n < rest.len();
+                        sent += n;
+                        assert!(n > 0 || rest.is_empty());
+                    }
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+                }
+                let n = other.read(&mut buf).unwrap();
+                arrived.extend_from_slice(&buf[..n]);
+            }
+            assert!(arrived == bytes && is_short);
+            drop(other);
+            // And no signal.
+            assert_eq!(send(&one, &way(b"abc"), false).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         }
     }
 

@@ -6,24 +6,26 @@
 //! `name: Type = reader, "default as one would write it";`, or, where the field is empty until it
 //! is set, `name: Type = reader, unset "what then holds";`.
 
-use std::path::{Path, PathBuf};
+mod key;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
 
+pub use self::key::{Key, Unset};
+use super::ini_readers::{ini_overrides, memory_limit};
 use super::listen::{Listen, listen, listen_internal};
-use super::nearest::nearest;
 use super::pools::{Pool, pools};
 use super::readers::{
-    account, boolean, cache_rules, codings, file_names, format, grace, ini_overrides, integer, level, links,
-    media_types, memory_limit, optional_path, path, prefixes, seconds, size, timeout, timeout_or_never, workers,
+    account, boolean, cache_rules, codings, file_names, format, grace, integer, level, links, media_types,
+    optional_path, path, prefixes, seconds, size, timeout, timeout_or_never, workers,
 };
 use super::request_readers::{
     access_log_format, environment_variables, error_pages, forwarded_fields, header_rules, internal_files, log_path,
     networks, server_software,
 };
 use super::table::{initial, settings};
-use super::value::{Mismatch, Value};
 use crate::base::sys::confine::Links;
 use crate::http::coding::Coding;
 use crate::http::status::Status;
@@ -327,70 +329,6 @@ impl Server {
         self.php_threads() + self.queue_max + waiting
     }
 }
-
-/// A key of the configuration.
-#[derive(Debug)]
-pub struct Key {
-    /// Section and name: `server.head_timeout`.
-    pub name: &'static str,
-    /// What holds while nobody sets it.
-    pub default: Unset,
-    pub(super) set: Set,
-    /// Whether two configurations agree on it.
-    pub is_same: fn(&Config, &Config) -> bool,
-    /// Takes it over from one configuration to another.
-    pub copy: fn(&Config, &mut Config),
-}
-
-/// What holds while nobody sets a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unset {
-    /// This value, as one would write it on the command line.
-    Value(&'static str),
-    /// Something that is not a value of the key; in words.
-    Words(&'static str),
-}
-
-/// Reads a value into its field. The path is where relative paths start.
-pub(super) type Set = fn(&mut Config, &Value, &Path) -> Result<(), Mismatch>;
-
-impl Key {
-    /// The key of this name, spelt in full.
-    pub fn find(name: &str) -> Option<&'static Self> {
-        KEYS.iter().find(|key| key.name == name)
-    }
-
-    /// The environment variable that sets it: `EPHPM_SERVER_HEAD_TIMEOUT`.
-    pub fn variable(&self) -> String {
-        format!("EPHPM_{}", self.name.replace('.', "_").to_ascii_uppercase())
-    }
-
-    /// What to say of a key that does not exist: it may be misspelt, or stand in the wrong
-    /// section or in none.
-    pub(in crate::program) fn unknown(name: &str) -> String {
-        let (section, bare) = name.rsplit_once('.').unwrap_or(("", name));
-        let is_elsewhere = |key: &&Self| key.name != format!("{section}.{}", key.bare_name());
-        let mut keys: Vec<&Self> = KEYS.iter().collect();
-        keys.sort_by_key(is_elsewhere);
-        match nearest(bare, keys, |key| key.bare_name()) {
-            Some(key) => format!("unknown key, did you mean {}?", key.name),
-            None => "unknown key (ephpm --help lists them all)".to_owned(),
-        }
-    }
-
-    /// The name without its section: `head_timeout`.
-    pub(super) fn bare_name(&self) -> &'static str {
-        self.name.split_once('.').map_or(self.name, |(_, bare)| bare)
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Key {}
 
 /// What a site is run for, which decides the PHP profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -111,11 +111,13 @@ pub(super) fn start_successor(program: &Path, sockets: &[(RawFd, Option<&str>)])
         if ready.read_exact(&mut [0]).is_ok() {
             return signal::raise(Signal::Upgraded);
         }
-        match child.wait() {
+        let ended = child.wait();
+        // Whoever reads the log may ask for another at once.
+        signal::raise(Signal::NotUpgraded);
+        match ended {
             Ok(status) => log::error!("the new process did not start: {status}"),
             Err(error) => log::error!("the new process did not start: {error}"),
         }
-        signal::raise(Signal::NotUpgraded);
     };
     let watched = thread::Builder::new().name("successor".to_owned()).spawn(wait);
     // Nobody would hear of it.

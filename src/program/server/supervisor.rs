@@ -9,9 +9,10 @@
 mod back_off;
 mod member;
 mod post;
+mod successor;
 
-use std::io::{self, PipeReader, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -21,7 +22,7 @@ pub(super) use post::Post;
 
 use super::drain::End;
 use super::error::ServerError;
-use super::handover::{self, Given};
+use super::handover::Given;
 use super::listeners::Listeners;
 use super::notify::{STOPPING, notify};
 use super::{Sockets, Stopped, close, reload};
@@ -33,6 +34,7 @@ use crate::program::logger;
 use crate::program::status::notice_bytes_max;
 use member::{Gone, Member, START_LIMIT};
 use post::{END_NOW, LEAVE};
+use successor::Successor;
 
 /// What a process may take to end beyond `drain_timeout`, or when it is not to wait for anybody: its PHP threads and its
 /// access log have limits of their own, which are shorter together.
@@ -59,14 +61,6 @@ pub(super) struct Supervisor<R> {
     ending: Option<Ending>,
     /// No process has ended in any other way than it should when the end was near.
     well: bool,
-}
-
-/// The program that is to take over, while it starts.
-#[derive(Debug)]
-struct Successor {
-    pid: u32,
-    /// It says here that it serves.
-    ready: Option<PipeReader>,
 }
 
 #[derive(Debug)]
@@ -182,7 +176,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
     }
 
     fn files(&self) -> Vec<BorrowedFd<'_>> {
-        let successor = self.successor.iter().filter_map(|successor| successor.ready.as_ref()).map(AsFd::as_fd);
+        let successor = self.successor.iter().filter_map(Successor::line);
         self.members.iter().filter_map(Member::line).chain(successor).collect()
     }
 
@@ -258,7 +252,7 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
         while let Some((pid, status)) = process::reap() {
             if let Some(number) = self.members.iter().position(|member| member.pid() == Some(pid)) {
                 self.replace(number, pid, status);
-            } else if self.successor.as_ref().is_some_and(|successor| successor.pid == pid) {
+            } else if self.successor.as_ref().is_some_and(|successor| successor.pid() == pid) {
                 self.hear_successor();
                 if self.successor.take().is_some() {
                     log::error!("the new process did not start: {status}");
@@ -308,34 +302,26 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
     }
 
     fn upgrade(&mut self) {
-        if let Some(Successor { pid, .. }) = self.successor {
-            return log::warn!("process {pid} is starting already");
+        if let Some(successor) = &self.successor {
+            return log::warn!("process {} is starting already", successor.pid());
         }
         let Some(sockets) = &self.sockets else { return };
-        match handover::spawn_successor(&self.program, &sockets.all()) {
-            Ok((child, ready)) => {
-                log::info!("process {} is starting from {}", child.id(), self.program.display());
-                self.successor = Some(Successor { pid: child.id(), ready: Some(ready) });
+        match Successor::spawn(&self.program, &sockets.all()) {
+            Ok(successor) => {
+                log::info!("process {} is starting from {}", successor.pid(), self.program.display());
+                self.successor = Some(successor);
             }
             Err(error) => log::error!("cannot start {}: {error}", self.program.display()),
         }
     }
 
-    /// Takes in what the successor says, which is one word, and nothing before.
+    /// Takes in what the successor says.
     fn hear_successor(&mut self) {
-        let Some(Successor { pid, ready: Some(ready) }) = &mut self.successor else { return };
-        if !crate::base::sys::socket::is_readable(ready) {
-            return;
-        }
-        let pid = *pid;
-        if ready.read_exact(&mut [0]).is_ok() {
-            self.successor = None;
+        if let Some(successor) = self.successor.take_if(Successor::serves) {
+            let pid = successor.pid();
             log::info!("process {pid} serves now");
             notify(&format!("MAINPID={pid}"));
             self.end(End::Replaced);
-        } else if let Some(successor) = &mut self.successor {
-            // How it has ended is told by a signal.
-            successor.ready = None;
         }
     }
 
@@ -346,10 +332,10 @@ impl<R: Fn() -> Result<Config, ConfigError>> Supervisor<R> {
         log::info!("stopping: requests under way may take {drain_timeout:?} more");
         if end == End::Stopped {
             notify(STOPPING);
-            if let Some(Successor { pid, .. }) = self.successor {
+            if let Some(successor) = &self.successor {
                 // Who stops the server does not want another.
-                log::info!("process {pid} is to stop, too");
-                process::terminate(pid);
+                log::info!("process {} is to stop, too", successor.pid());
+                process::terminate(successor.pid());
             }
         }
         for member in &mut self.members {

@@ -1,4 +1,5 @@
 mod codings;
+mod twin;
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt, lchown, symlink};

@@ -5,7 +5,7 @@ class Handler implements SessionHandlerInterface
 
     public function open($path, $name): bool
     {
-        $this->lock = fopen(__DIR__ . '/handler-lock', 'c');
+        $this->lock = fopen(__DIR__ . '/handler-lock' . ($_GET['lock'] ?? ''), 'c');
         return flock($this->lock, LOCK_EX);
     }
 
@@ -35,7 +35,9 @@ class Handler implements SessionHandlerInterface
     private function endless(): void
     {
         set_time_limit(1);
-        while (true);
+        while (true) {
+            usleep(10_000);
+        }
     }
 
     public function destroy($id): bool

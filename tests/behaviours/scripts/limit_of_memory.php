@@ -1,7 +1,7 @@
 <?php
 if (isset($_GET['raise'])) {
-    ini_set('memory_limit', '256M');
-    for ($all = []; count($all) < 1500; $all[] = str_repeat('y', 100_000));
-    exit(ini_get('memory_limit'));
+    ini_set('memory_limit', '64M');
+    for ($all = []; count($all) < 400; $all[] = str_repeat('y', 100_000));
+    exit(ini_get('memory_limit') . " {$_GET['i']}");
 }
-echo strlen(str_repeat('x', 100 << 20));
+echo strlen(str_repeat('x', 32 << 20));

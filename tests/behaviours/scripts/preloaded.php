@@ -1,2 +1,3 @@
 <?php
-echo preloaded(), ' ', $_GET['i'];
+echo ini_get('opcache.enable') ? 'OPcache: ' : 'no OPcache: ',
+    function_exists('preloaded') ? preloaded() : 'nothing is preloaded', ' ', $_GET['i'];

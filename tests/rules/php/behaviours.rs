@@ -100,6 +100,7 @@ pub(super) const ROWS: &[Row] = &[
         16,
         "a front controller gets what does not exist, with the target as it was sent",
         &[
+            (INPUT, &["a_front_controller_gets_what_does_not_exist"]),
             (VARS, &["a_front_controller_sees_the_target_as_it_was_sent"]),
             (ROUTER, &["what_does_not_exist_goes_to_the_front_controller"]),
             ("tests/demo.rs", &["the_front_controller_answers_for_paths_without_a_file"]),
@@ -249,7 +250,10 @@ pub(super) const ROWS: &[Row] = &[
     (
         39,
         "content can be read until the very end, finished or not",
-        &[(SERVER, &["request_content_is_there_until_the_script_s_very_end"])],
+        &[
+            (LIFECYCLE, &["content_can_be_read_until_the_very_end_finished_or_not"]),
+            (SERVER, &["request_content_is_there_until_the_script_s_very_end"]),
+        ],
     ),
     (
         40,
@@ -381,7 +385,7 @@ pub(super) const ROWS: &[Row] = &[
         "`ini_set()` lasts one request",
         &[
             (SCRIPTS, &["settings_are_the_configured_ones_and_ini_set_lasts_one_request"]),
-            (ISOLATION, &["settings_of_a_request_end_with_it"]),
+            (ISOLATION, &["settings_of_a_request_end_with_it", "a_raised_memory_limit_ends_with_its_request"]),
         ],
     ),
     (

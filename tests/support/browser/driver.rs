@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::super::{Client, Json, Request, TemporaryDirectory};
 
 /// From its start to the line that names its port.
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
 const POLL: Duration = Duration::from_millis(20);
 

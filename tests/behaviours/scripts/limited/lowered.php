@@ -3,5 +3,5 @@
 if (isset($_GET['own'])) {
     ini_set('memory_limit', $_GET['own']);
 }
-$length = strlen(str_repeat('x', 100 << 20));
+$length = strlen(str_repeat('x', 32 << 20));
 echo ini_get('memory_limit'), ' ', $length;

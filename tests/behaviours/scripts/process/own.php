@@ -1,5 +1,6 @@
 <?php
 // Sets what belongs to a process, starts programs in between, and looks whether all of it is still there.
+set_time_limit(0);
 $i = $_GET['i'];
 $odd = $i % 2 === 1;
 $before = [getenv('EPHPM_BEHAVIOUR'), umask(), setlocale(LC_ALL, 0), getcwd() === __DIR__];

@@ -1,5 +1,6 @@
 <?php
 // Programs that a script writes and runs at once, while other requests do the same.
+set_time_limit(0);
 function run(array $command): string
 {
     $process = proc_open($command, [1 => ['pipe', 'w']], $pipes);
