@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All C files of the shim, in `shim/`.
-const SHIM: [&str; 20] = [
+const SHIM: [&str; 21] = [
     "children.c",
     "cli.c",
     "environment.c",
@@ -28,6 +28,7 @@ const SHIM: [&str; 20] = [
     "stream.c",
     "timer.c",
     "user_ini.c",
+    "variables.c",
     "watch.c",
 ];
 

@@ -203,6 +203,7 @@ static PHP_MINIT_FUNCTION(ephpm)
 	(void) type;
 	(void) module_number;
 	ephpm_watch_startup();
+	ephpm_variables_startup();
 	/* Now: each thread copies the function table when it is attached. */
 	WRAP(filter_has_var);
 	WRAP(filter_input);
@@ -215,6 +216,14 @@ static PHP_MINIT_FUNCTION(ephpm)
 	 * constant since before; ephpm_startup() puts our name back. */
 	sapi_module.name = SAPI_NAME_KNOWN_TO_OPCACHE;
 #endif
+	return SUCCESS;
+}
+
+static PHP_MSHUTDOWN_FUNCTION(ephpm)
+{
+	(void) type;
+	(void) module_number;
+	ephpm_variables_shutdown();
 	return SUCCESS;
 }
 
@@ -234,7 +243,7 @@ zend_module_entry ephpm_module_entry = {
 	"ephpm",
 	ephpm_functions,
 	PHP_MINIT(ephpm),
-	NULL,
+	PHP_MSHUTDOWN(ephpm),
 	NULL,
 	PHP_RSHUTDOWN(ephpm),
 	NULL,

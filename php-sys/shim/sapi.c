@@ -165,7 +165,7 @@ static bool filter_default_is_raw(void)
 	return !filter || !*filter || strcmp(filter, "unsafe_raw") == 0;
 }
 
-/* The names need none of php_register_variable()'s care, so that each variable is two strings and an insertion.
+/* The names need none of php_register_variable()'s care, so that each variable is a string and an insertion.
  * ext/filter's own copy is made only if it is asked for (module.c): it would cost more than all of this. */
 static void ephpm_sapi_register_server_variables(zval *array)
 {
@@ -188,9 +188,14 @@ static void ephpm_sapi_register_server_variables(zval *array)
 	/* The core adds five more: the time twice, and what it makes of Authorization. */
 	zend_hash_extend(variables, zend_hash_num_elements(variables) + context->request->server_len + 5, false);
 	for (; var < end; var++) {
+		zend_string *name = ephpm_variables_name(var - context->request->server, &var->name);
 		zval value;
 		ZVAL_STRINGL_FAST(&value, var->value.ptr, var->value.len);
-		zend_symtable_str_update(variables, var->name.ptr, var->name.len, &value);
+		if (name) {
+			zend_hash_update(variables, name, &value);
+		} else {
+			zend_symtable_str_update(variables, var->name.ptr, var->name.len, &value);
+		}
 	}
 }
 

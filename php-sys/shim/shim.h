@@ -97,6 +97,12 @@ void ephpm_children_startup(void);
 void ephpm_children_exchange_functions(void);
 void ephpm_children_reset(void);
 
+/* variables.c. The name as an interned string, or NULL if it is none of the usual ones; `place` is that of the variable
+ * among the request's. Startup is called while there is one thread, shutdown when there is one again. */
+void ephpm_variables_startup(void);
+void ephpm_variables_shutdown(void);
+zend_string *ephpm_variables_name(size_t place, const ephpm_str *name);
+
 /* user_ini.c. Activate is called with a request, before php_request_startup(). */
 void ephpm_user_ini_activate(const ephpm_request *request);
 void ephpm_user_ini_forget(void);

@@ -62,6 +62,36 @@ fn server_variables() {
     );
 }
 
+/// Usual names are strings that were made before, at places that are remembered; all others are made anew. Nobody is to
+/// see which is which, whatever the request before had where.
+#[test]
+fn server_variables_whatever_stood_before() {
+    let usual = ["HTTP_HOST", "HTTP_ACCEPT", "HTTP_COOKIE", "REMOTE_ADDR", "HTTPS"].map(str::to_owned).to_vec();
+    let others = ["HTTP_HOS", "HTTP_HOSTS", "HTTP_X", "7", "HTTPs"].map(str::to_owned).to_vec();
+    let many: Vec<_> = (0..60).map(|n| format!("HTTP_X_{n}")).chain(usual.clone()).collect();
+    let mixed: Vec<_> = others.iter().zip(&usual).flat_map(|(other, usual)| [other, usual]).cloned().collect();
+    let reversed = mixed.iter().rev().cloned().collect();
+    let script = script_file(
+        "<?php foreach ($_SERVER as $name => $value) { echo $name, is_int($name) ? ' (int)=' : '=', $value, \"\\n\"; }
+        $_SERVER['HTTP_HOST'] .= ' changed'; $a = [$_SERVER]; unset($_SERVER['HTTPS']);",
+    );
+    Php::on_thread(|php| {
+        for (round, names) in [&usual, &others, &mixed, &many, &reversed, &mixed, &usual, &many].into_iter().enumerate()
+        {
+            let mut exchange = Exchange::get("");
+            exchange.server = names.iter().map(|name| (name.clone(), format!("{name} {round}"))).collect();
+            let told: String = exchange
+                .server
+                .iter()
+                .map(|(name, value)| format!("{name}{}={value}\n", if name == "7" { " (int)" } else { "" }))
+                .collect();
+            let exchange = php.run_file(&script, exchange);
+            let body = exchange.body();
+            assert!(body.contains(&format!("SCRIPT_NAME=/index.php\n{told}")), "{round}: {body}");
+        }
+    });
+}
+
 #[test]
 fn authorization_does_not_outlive_its_request() {
     Php::on_thread(|php| {

@@ -204,3 +204,21 @@ fn the_arena_serves_one_request_after_another() {
         assert_eq!(vars.len(), vars.iter().count());
     }
 }
+
+/// Comparing only lines with the same mark tells what comparing all of them does.
+#[test]
+fn lines_of_one_field_are_joined_wherever_they_stand() {
+    const NAMES: [&str; 8] = ["A", "a", "X-Ab", "x-aB", "X-Bb", "Cookie", "COOKIE", "Accept"];
+    for seed in 0..2000_usize {
+        let values: Vec<_> = (0..seed % 7).map(|place| (seed >> (3 * place) & 7, place.to_string())).collect();
+        let fields: Vec<_> = values.iter().map(|(name, value)| (NAMES[*name], &**value)).collect();
+        let vars = vars(&job("GET", "/", &fields));
+        for name in NAMES {
+            let lines = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+            let separator = if name.eq_ignore_ascii_case("Cookie") { "; " } else { ", " };
+            let joined = lines.collect::<Vec<_>>().join(separator);
+            let variable = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
+            assert_eq!(vars.get(&variable).unwrap_or_default(), joined.as_bytes(), "{variable} of {fields:?}");
+        }
+    }
+}
