@@ -7,6 +7,8 @@ pub mod limits;
 pub mod notice_board;
 pub mod pace;
 pub mod queue;
+#[doc(hidden)]
+pub mod random;
 pub mod send_queue;
 pub mod slab;
 pub mod sys;

@@ -55,19 +55,8 @@ mod tests {
 
     use super::*;
     use crate::base::chunk::{Chunk, FileRange};
+    use crate::base::random::Random;
     use crate::base::send_queue::Front;
-
-    /// Numbers that look random and depend on the seed alone (xorshift64; the seed must not be 0).
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            (self.0 >> 11) as usize % bound
-        }
-    }
 
     /// What is done to a queue.
     #[derive(Debug)]

@@ -260,21 +260,10 @@ impl Files for Tree<'_> {
     }
 }
 
-/// Numbers below what is asked for, the same for each seed (Marsaglia's xorshift).
-#[cfg(test)]
-fn random(seed: u64) -> impl FnMut(usize) -> usize {
-    let mut state = seed;
-    move |below| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 16) as usize % below
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::random::Random;
 
     /// Pieces that matter, so that random input is likely to get somewhere.
     const PIECES: [&[u8]; 40] = [
@@ -321,13 +310,13 @@ mod tests {
     ];
 
     fn random_inputs(mut check: impl FnMut(&[u8])) {
-        let mut random = random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
         for _ in 0..5000 {
             let mut data = b"/".to_vec();
-            for _ in 0..random(12) {
-                match random(8) {
-                    0 => data.push(random(256) as u8),
-                    _ => data.extend_from_slice(PIECES[random(PIECES.len())]),
+            for _ in 0..random.below(12) {
+                match random.below(8) {
+                    0 => data.push(random.below(256) as u8),
+                    _ => data.extend_from_slice(random.pick(&PIECES)),
                 }
             }
             check(&data);
@@ -367,10 +356,10 @@ mod tests {
             b"\nX-Forwarded-Port: ",
             b"\nHost: a",
         ];
-        let mut random = random(0x2545_f491_4f6c_dd1d);
+        let mut random = Random(0x2545_f491_4f6c_dd1d);
         for _ in 0..5000 {
-            let pieces = random(14);
-            let data: Vec<u8> = (0..pieces).flat_map(|_| PIECES[random(PIECES.len())]).copied().collect();
+            let pieces = random.below(14);
+            let data: Vec<u8> = (0..pieces).flat_map(|_| random.pick(&PIECES)).copied().collect();
             forwarded(&data);
         }
     }

@@ -128,8 +128,8 @@ fn is_extensions(mut rest: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Random;
     use super::*;
+    use crate::base::random::Random;
 
     #[test]
     fn chunk_properties_hold_for_random_chunks() {

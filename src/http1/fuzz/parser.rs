@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 
-use super::{DATE, Random};
+use super::DATE;
+use crate::base::random::Random;
 use crate::base::send_queue::SendQueue;
 use crate::http::event::{Awaiting, Disposition, Event, StreamId};
 use crate::http::headers::{is_field_value, is_token};

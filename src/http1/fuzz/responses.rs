@@ -190,8 +190,8 @@ fn bytes_of(out: &mut SendQueue) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Random;
     use super::*;
+    use crate::base::random::Random;
 
     #[test]
     fn response_properties_hold_for_random_commands() {

@@ -174,6 +174,7 @@ impl Files for OneFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::random::Random;
 
     /// Pieces that matter, so that random input is likely to get somewhere.
     const PIECES: [&[u8]; 36] = [
@@ -217,13 +218,13 @@ mod tests {
 
     #[test]
     fn ranges_hold_their_properties() {
-        let mut random = super::super::random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
         for _ in 0..20_000 {
             let mut data = b"Range: bytes=".to_vec();
-            for _ in 0..random(24) {
-                match random(12) {
-                    0 => data.push(random(256) as u8),
-                    _ => data.extend_from_slice(PIECES[random(PIECES.len())]),
+            for _ in 0..random.below(24) {
+                match random.below(12) {
+                    0 => data.push(random.below(256) as u8),
+                    _ => data.extend_from_slice(random.pick(&PIECES)),
                 }
             }
             ranges(&data);

@@ -1,6 +1,7 @@
 //! Codings beside files, and codings made of them.
 
 use super::*;
+use crate::base::random::Random;
 use crate::http::coding::Codings;
 use crate::http::encoder::decode;
 use crate::site::cache_control::CacheRule;
@@ -13,14 +14,8 @@ fn text(len: usize) -> Vec<u8> {
 
 /// Bytes that do not shrink.
 fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    (0..len).map(|_| (next() >> 32) as u8).collect()
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    (0..len).map(|_| random.below(256) as u8).collect()
 }
 
 fn options(change: impl FnOnce(&mut compression::Options)) -> Options {

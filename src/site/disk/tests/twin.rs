@@ -4,24 +4,9 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use super::*;
+use crate::base::random::Random;
 use crate::http::coding::Codings;
 use crate::site::files::Offer;
-
-/// Numbers that look random and depend on the seed alone (xorshift64; the seed must not be 0).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
-    }
-
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-}
 
 /// What there may be: files with and without codings, a script, and what lies below a directory or a link.
 const NAMES: [&str; 12] = [
