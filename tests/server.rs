@@ -504,7 +504,7 @@ fn error_log_and_banner_reach_the_log() {
     assert_eq!(server.client().get("/log.php").expect(200).text(), "well");
     let (_, log) = server.stop();
     assert!(log.contains("OPcache on") && log.contains("PHP threads"), "{log}");
-    assert_eq!(log.matches("one").count(), 1, "{log}");
+    assert_eq!(log.matches("php: one").count(), 1, "{log}");
     assert!(log.contains("Undefined variable $undefined"), "{log}");
     assert!(log.contains("one\\ntwo, request: \"GET /log.php\"\n"), "{log}");
     assert_eq!(log.matches(" bytes more), request: \"GET /log.php\"\n").count(), 1, "{log}");
