@@ -81,7 +81,11 @@ impl Site {
             secure: false,
         };
         let bell = Arc::new(Bell::new(1024, Box::new(|| {})));
-        let php = Arc::new(Php { is_busy: self.is_busy, waiting: Mutex::new(Vec::new()) });
+        let php = Arc::new(Php {
+            is_busy: self.is_busy,
+            spills: self.options.spill.is_some(),
+            waiting: Mutex::new(Vec::new()),
+        });
         Connection {
             options: Cow::Borrowed(&self.options),
             http: Http::new(
@@ -337,6 +341,8 @@ impl Spool for NoSpool {
 /// Runs a script as soon as it is asked to.
 struct Php {
     is_busy: bool,
+    /// There is a file for what has no room in memory: else a long page would wait for this thread to take it.
+    spills: bool,
     waiting: Mutex<Vec<Responder>>,
 }
 
@@ -352,7 +358,7 @@ impl Dispatch for Php {
         match &name[..] {
             "/wait.php" => self.waiting.lock().unwrap().push(*responder),
             "/fail.php" => drop(responder),
-            "/huge.php" => print(responder, response, &huge()),
+            "/huge.php" if self.spills => print(responder, response, &huge()),
             "/vars.php" => {
                 let text = describe_fields(&mut responder);
                 print(responder, response, &text);
