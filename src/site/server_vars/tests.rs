@@ -230,3 +230,36 @@ fn lines_of_one_field_are_joined_wherever_they_stand() {
         }
     }
 }
+
+/// None of them has to be compared with the others.
+#[test]
+fn what_a_browser_sends_has_marks_of_its_own() {
+    let names = [
+        "Accept",
+        "Accept-Encoding",
+        "Accept-Language",
+        "Cache-Control",
+        "Connection",
+        "Content-Length",
+        "Content-Type",
+        "Cookie",
+        "Host",
+        "If-Modified-Since",
+        "If-None-Match",
+        "Origin",
+        "Priority",
+        "Referer",
+        "Sec-CH-UA",
+        "Sec-CH-UA-Mobile",
+        "Sec-CH-UA-Platform",
+        "Sec-Fetch-Dest",
+        "Sec-Fetch-Mode",
+        "Sec-Fetch-Site",
+        "Sec-Fetch-User",
+        "Upgrade-Insecure-Requests",
+        "User-Agent",
+    ];
+    let marks = names.iter().fold(0, |marks, name| marks | mark(name.as_bytes()));
+    assert_eq!(marks.count_ones() as usize, names.len());
+    assert_eq!(mark(b"SEC-FETCH-MODE"), mark(b"sec-fetch-mode"));
+}
