@@ -382,10 +382,17 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         64,
-        "`ini_set()` lasts one request",
+        "`ini_set()` holds at once, and lasts one request",
         &[
             (SCRIPTS, &["settings_are_the_configured_ones_and_ini_set_lasts_one_request"]),
-            (ISOLATION, &["settings_of_a_request_end_with_it", "a_raised_memory_limit_ends_with_its_request"]),
+            (
+                ISOLATION,
+                &[
+                    "settings_of_a_request_end_with_it",
+                    "a_raised_memory_limit_ends_with_its_request",
+                    "a_lowered_memory_limit_holds_at_once",
+                ],
+            ),
         ],
     ),
     (

@@ -139,7 +139,7 @@ pub(super) const ROWS: &[Row] = &[
     (18, "`filter_input(INPUT_SERVER, ...)` sees `$_SERVER`", &[(SHIM, &["filter_input_sees_server_variables"])]),
     (
         19,
-        "programs inherit no socket, no other file and no signal mask",
+        "programs inherit no socket, no other file and no signal mask, and a script can run what it has just written",
         &[
             (
                 "tests/process.rs",
@@ -154,8 +154,10 @@ pub(super) const ROWS: &[Row] = &[
                     "programs_inherit_no_file_but_those_that_they_are_given",
                     "programs_start_from_the_scripts_directory",
                     "mail_is_sent_in_the_scripts_directory_and_environment",
+                    "programs_run_as_soon_as_they_are_written",
                 ],
             ),
+            ("tests/behaviours/starts.rs", &["a_start_that_hangs_does_not_hold_up_all_others"]),
         ],
     ),
     (
