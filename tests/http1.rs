@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use application::{Answer, Given, describe, describe_fields};
 use bytes::BytesMut;
+use ephpm::base::random::Random;
 use ephpm::base::send_queue::SendQueue;
 use ephpm::http1::Http1Options;
 use ephpm::http2::Http2Options;
@@ -28,17 +29,12 @@ fn transcripts_hold_however_the_input_is_split() {
     let cases = read_directory(Path::new("tests/http1"));
     let mut failures = Vec::new();
     for case in &cases {
-        let mut seed = case.name.bytes().fold(0x5eed, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte)) | 1;
-        let mut random = move |_| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            1 + (seed >> 11) as usize % 40
-        };
+        let seed = case.name.bytes().fold(0x5eed, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte)) | 1;
+        let mut random = Random(seed);
         let mut outcomes = vec![("whole", run(case, &mut |len| len))];
         if !case.steps.iter().any(|step| matches!(step, Step::Action(Action::Whole))) {
             outcomes.push(("at every byte", run(case, &mut |_| 1)));
-            outcomes.extend((0..8).map(|_| ("at random", run(case, &mut random))));
+            outcomes.extend((0..8).map(|_| ("at random", run(case, &mut |_| 1 + random.below(40)))));
         }
         failures.extend(outcomes.into_iter().filter_map(|(split, outcome)| {
             outcome.err().map(|difference| format!("{} (split {split})\n{difference}", case.name))
@@ -105,7 +101,6 @@ fn run(case: &Case, split: &mut dyn FnMut(usize) -> usize) -> Result<(), String>
     if run.log.is_empty() { Ok(()) } else { Err(format!("  not expected {:#?}", run.log)) }
 }
 
-/// The limits that a case sets.
 /// A protocol that may still become HTTP/2, unless the case is about what happens if it may not.
 fn protocol(case: &Case) -> Protocol {
     match http2_options(case) {
@@ -118,6 +113,7 @@ fn http2_options(case: &Case) -> Option<Arc<Http2Options>> {
     (!case.name.contains("preface of HTTP/2")).then(Arc::default)
 }
 
+/// The limits that a case sets.
 fn http1_options(case: &Case) -> Http1Options {
     let mut options = Http1Options::default();
     for step in &case.steps {

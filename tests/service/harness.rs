@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use ephpm::base::limits::SEND_QUEUE_HIGH;
+use ephpm::base::random::Random;
 use ephpm::base::send_queue::SendQueue;
 use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News, Responder};
@@ -58,14 +59,12 @@ impl Site {
             let bytes: Vec<&[u8]> = input.chunks(1).collect();
             assert_eq!(self.connect().hold(&bytes), whole, "byte by byte");
         }
-        let mut seed = input.iter().fold(1_u64, |seed, byte| seed.rotate_left(7) ^ u64::from(*byte)) | 1;
+        let seed = input.iter().fold(1_u64, |seed, byte| seed.rotate_left(7) ^ u64::from(*byte)) | 1;
+        let mut random = Random(seed);
         for _ in 0..4 {
             let (mut rest, mut pieces) = (input, Vec::new());
             while !rest.is_empty() {
-                seed ^= seed << 13;
-                seed ^= seed >> 7;
-                seed ^= seed << 17;
-                let (piece, after) = rest.split_at((1 + (seed >> 11) as usize % 40).min(rest.len()));
+                let (piece, after) = rest.split_at((1 + random.below(40)).min(rest.len()));
                 pieces.push(piece);
                 rest = after;
             }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
+use crate::base::random::Random;
 
 /// A disk in memory.
 #[derive(Debug, Default)]
@@ -98,13 +99,7 @@ fn spill(disk: &Arc<Disk>, bytes_max: u64) -> Arc<Spill> {
 
 /// `len` bytes that differ from place to place.
 fn noise(len: usize) -> Vec<u8> {
-    let mut seed = 1_u64;
-    (0..len)
-        .map(|_| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (seed >> 56) as u8
-        })
-        .collect()
+    Random(1).bytes(len)
 }
 
 /// Pulls to the end, whenever it comes.
