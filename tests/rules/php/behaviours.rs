@@ -205,7 +205,7 @@ pub(super) const ROWS: &[Row] = &[
         "`ignore_user_abort()`, `connection_status()`, `connection_aborted()`, without a write and after a finished response",
         &[
             (LIFECYCLE, &["a_client_that_leaves_ends_the_script_unless_it_ignores_that"]),
-            ("php-sys/tests/shim.rs", &["abort_is_noticed_without_a_write"]),
+            ("php-sys/tests/shim/endings.rs", &["abort_is_noticed_without_a_write"]),
         ],
     ),
     (
