@@ -146,13 +146,8 @@ pub(super) const ROWS: &[Row] = &[
         19,
         "programs inherit no socket, no other file and no signal mask",
         &[
-            (
-                "tests/process.rs",
-                &[
-                    "programs_that_php_starts_inherit_nothing_of_the_server",
-                    "a_sleeping_script_does_not_notice_the_servers_signals",
-                ],
-            ),
+            ("tests/process.rs", &["programs_that_php_starts_inherit_nothing_of_the_server"]),
+            ("tests/process/signals.rs", &["a_sleeping_script_does_not_notice_the_servers_signals"]),
             (
                 "tests/behaviours/process.rs",
                 &[
