@@ -3,6 +3,8 @@
 // Compiled into several test crates, and none uses all of it.
 #![allow(dead_code)]
 
+mod no_spool;
+
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -19,12 +21,12 @@ use ephpm::http1::Http1Options;
 use ephpm::http2::Http2Options;
 use ephpm::protocol::{Disposition, Protocol, StreamId};
 use ephpm::service::access_log::{AccessLog, Format};
-use ephpm::service::content::Spool;
 use ephpm::service::context::{Context, Exchanges, Options};
 use ephpm::service::http::{Http, Patience};
 use ephpm::site::files::{Files, Kind, OpenError, OpenFile, Stored};
 use ephpm::site::router::{self, Router};
 use ephpm::site::server_vars::{ServerOptions, ServerVars, build};
+use no_spool::NoSpool;
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 const WALL: Duration = Duration::from_secs(784_111_777);
@@ -318,22 +320,6 @@ impl Files for Tree {
         let (_, content) = self.0.iter().find(|(name, _)| name.as_bytes() == path).ok_or(OpenError::NotFound)?;
         let stored = Stored::Memory(Bytes::from_static(content.as_bytes()));
         Ok(OpenFile::new(path, stored, content.len() as u64, (700_000_000, 0), None))
-    }
-}
-
-struct NoSpool;
-
-impl Spool for NoSpool {
-    fn create(&mut self) -> std::io::Result<std::fs::File> {
-        Err(std::io::ErrorKind::StorageFull.into())
-    }
-
-    fn append(&mut self, _: &mut std::fs::File, _: &[u8]) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::StorageFull.into())
-    }
-
-    fn rewind(&mut self, _: &mut std::fs::File) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::StorageFull.into())
     }
 }
 
