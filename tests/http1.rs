@@ -10,12 +10,11 @@ mod tcp;
 mod transcript;
 
 use std::collections::BTreeSet;
-use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use application::{Answer, Given, describe, describe_fields};
+use application::{Answer, Given, describe, describe_fields, taken};
 use bytes::BytesMut;
 use ephpm::base::random::Random;
 use ephpm::base::send_queue::SendQueue;
@@ -116,15 +115,13 @@ fn http2_options(case: &Case) -> Option<Arc<Http2Options>> {
 /// The limits that a case sets.
 fn http1_options(case: &Case) -> Http1Options {
     let mut options = Http1Options::default();
-    for step in &case.steps {
-        if let Step::Action(Action::Option(name, value)) = step {
-            match &name[..] {
-                "head_bytes_max" => options.head_bytes_max = *value,
-                "fields_max" => options.fields_max = *value,
-                "target_bytes_max" => options.target_bytes_max = *value,
-                "requests_max" => options.requests_max = *value as u64,
-                _ => panic!("{}: {name}", case.name),
-            }
+    for (name, value) in case.limits() {
+        match name {
+            "head_bytes_max" => options.head_bytes_max = value,
+            "fields_max" => options.fields_max = value,
+            "target_bytes_max" => options.target_bytes_max = value,
+            "requests_max" => options.requests_max = value as u64,
+            _ => panic!("{}: {name}", case.name),
         }
     }
     options
@@ -241,15 +238,7 @@ impl Run {
 
     /// Moves what is queued to the log.
     fn log_output(&mut self) {
-        let mut output = Vec::new();
-        while !self.out.is_empty() {
-            let mut slices = [IoSlice::new(&[]); 16];
-            let filled = self.out.slices(&mut slices);
-            let bytes = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
-            self.out.advance(bytes.len() as u64);
-            output.extend(bytes);
-        }
-        let text = output.escape_ascii().to_string();
+        let text = taken(&mut self.out).escape_ascii().to_string();
         match self.log.last_mut() {
             _ if text.is_empty() => {}
             Some(Outcome::Output(before)) => before.push_str(&text),
