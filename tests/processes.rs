@@ -17,19 +17,14 @@ use std::time::{Duration, Instant};
 
 use support::{
     Builder, Connection, Server, TemporaryDirectory, ask_at, children, is_running, kill, site, stat, stop, wait_for,
-    wait_for_text, wait_until,
+    wait_for_text, wait_until, waiting,
 };
 
 /// The first signal meets the standard library's handler, which takes itself away and lets it pass.
 const CRASH: &str = "<?php while (true) { posix_kill(getmypid(), 11); }";
 const PID: &str = "<?php echo getmypid();";
 /// Says in which process it runs, and then waits until the file `go` exists.
-const WAITING: &str = r#"<?php
-echo 'running in ', getmypid(), ';';
-flush();
-for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
-echo 'done';
-"#;
+const WAITING: &str = waiting!("echo 'running in ', getmypid(), ';'; flush();", "echo 'done';");
 
 /// A site with the scripts above.
 fn scripts() -> TemporaryDirectory {

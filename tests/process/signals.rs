@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::support::{Server, TemporaryDirectory, WAITING, answer, busy, site, wait_for, wait_until};
+use super::support::{Server, TemporaryDirectory, WAITING, answer, busy, site, wait_for, wait_until, waiting};
 use super::{FILE, served};
 
 /// The server's own signals are for the server: a script that sleeps is not woken by them.
@@ -59,12 +59,10 @@ fn sighup_applies_what_it_can_and_drops_no_connection() {
 }
 
 /// Begins its response only when the file `go` is there.
-const LATE: &str = r"<?php
-touch(__DIR__ . '/begun' . $_GET['number']);
-for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
-if ($_GET['file'] ?? '') { header('X-Sendfile: ' . $_GET['file']); }
-echo 'done';
-";
+const LATE: &str = waiting!(
+    "touch(__DIR__ . '/begun' . $_GET['number']);",
+    "if ($_GET['file'] ?? '') { header('X-Sendfile: ' . $_GET['file']); } echo 'done';"
+);
 
 #[test]
 fn sighup_takes_nothing_from_requests_under_way() {
