@@ -3,12 +3,15 @@
 // Compiled into several test crates, and none uses all of it.
 #![allow(dead_code)]
 
+mod no_spool;
+
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use ephpm::base::limits::SEND_QUEUE_HIGH;
+use ephpm::base::random::Random;
 use ephpm::base::send_queue::SendQueue;
 use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News, Responder};
@@ -18,12 +21,12 @@ use ephpm::http1::Http1Options;
 use ephpm::http2::Http2Options;
 use ephpm::protocol::{Disposition, Protocol, StreamId};
 use ephpm::service::access_log::{AccessLog, Format};
-use ephpm::service::content::Spool;
 use ephpm::service::context::{Context, Exchanges, Options};
 use ephpm::service::http::{Http, Patience};
 use ephpm::site::files::{Files, Kind, OpenError, OpenFile, Stored};
 use ephpm::site::router::{self, Router};
 use ephpm::site::server_vars::{ServerOptions, ServerVars, build};
+use no_spool::NoSpool;
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 const WALL: Duration = Duration::from_secs(784_111_777);
@@ -58,14 +61,12 @@ impl Site {
             let bytes: Vec<&[u8]> = input.chunks(1).collect();
             assert_eq!(self.connect().hold(&bytes), whole, "byte by byte");
         }
-        let mut seed = input.iter().fold(1_u64, |seed, byte| seed.rotate_left(7) ^ u64::from(*byte)) | 1;
+        let seed = input.iter().fold(1_u64, |seed, byte| seed.rotate_left(7) ^ u64::from(*byte)) | 1;
+        let mut random = Random(seed);
         for _ in 0..4 {
             let (mut rest, mut pieces) = (input, Vec::new());
             while !rest.is_empty() {
-                seed ^= seed << 13;
-                seed ^= seed >> 7;
-                seed ^= seed << 17;
-                let (piece, after) = rest.split_at((1 + (seed >> 11) as usize % 40).min(rest.len()));
+                let (piece, after) = rest.split_at((1 + random.below(40)).min(rest.len()));
                 pieces.push(piece);
                 rest = after;
             }
@@ -319,22 +320,6 @@ impl Files for Tree {
         let (_, content) = self.0.iter().find(|(name, _)| name.as_bytes() == path).ok_or(OpenError::NotFound)?;
         let stored = Stored::Memory(Bytes::from_static(content.as_bytes()));
         Ok(OpenFile::new(path, stored, content.len() as u64, (700_000_000, 0), None))
-    }
-}
-
-struct NoSpool;
-
-impl Spool for NoSpool {
-    fn create(&mut self) -> std::io::Result<std::fs::File> {
-        Err(std::io::ErrorKind::StorageFull.into())
-    }
-
-    fn append(&mut self, _: &mut std::fs::File, _: &[u8]) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::StorageFull.into())
-    }
-
-    fn rewind(&mut self, _: &mut std::fs::File) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::StorageFull.into())
     }
 }
 

@@ -112,7 +112,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (INPUT, &["server_variables_are_those_of_the_request", "what_is_malformed_is_refused_and_costs_nothing"]),
             (VARS, &["s11_to_s13_headers_set_nothing_of_ours", "chunked_content_has_the_length_that_arrived"]),
-            ("tests/connection.rs", &["rule_29_s20_content_may_not_pause"]),
+            ("tests/connection/deadlines.rs", &["rule_29_s20_content_may_not_pause"]),
         ],
     ),
     (
@@ -205,7 +205,7 @@ pub(super) const ROWS: &[Row] = &[
         "`ignore_user_abort()`, `connection_status()`, `connection_aborted()`, without a write and after a finished response",
         &[
             (LIFECYCLE, &["a_client_that_leaves_ends_the_script_unless_it_ignores_that"]),
-            ("php-sys/tests/shim.rs", &["abort_is_noticed_without_a_write"]),
+            ("php-sys/tests/shim/endings.rs", &["abort_is_noticed_without_a_write"]),
         ],
     ),
     (
@@ -244,7 +244,7 @@ pub(super) const ROWS: &[Row] = &[
         "a slow upload holds no thread, and ends",
         &[
             (SERVER, &["a_slow_upload_occupies_no_thread"]),
-            ("tests/connection.rs", &["rule_29_s20_content_may_not_pause"]),
+            ("tests/connection/deadlines.rs", &["rule_29_s20_content_may_not_pause"]),
         ],
     ),
     (
