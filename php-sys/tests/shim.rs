@@ -62,6 +62,38 @@ fn server_variables() {
     );
 }
 
+/// The server makes them when it is asked, which a script that does not look should not cost it. What else is told of a
+/// request (forms, cookies, credentials, directories' settings that were read before) takes none of them.
+#[test]
+fn server_variables_only_for_scripts_that_ask() {
+    Php::on_thread(|php| {
+        let asked = |script: &str| {
+            let mut exchange = Exchange::post("application/x-www-form-urlencoded", "a=1");
+            exchange.query = "b=2".to_owned();
+            exchange.cookie = Some("c=3".to_owned());
+            exchange.authorization = Some("Basic a2V2aW46cGFzc3dvcmQ=".to_owned());
+            exchange.server.push(("HTTP_X".to_owned(), "42".to_owned()));
+            let exchange = php.run(&format!("<?php {script}"), exchange);
+            (exchange.asked > 0, exchange.body().to_owned())
+        };
+        let known = "echo json_encode([$_POST, $_GET, $_COOKIE, $_REQUEST, __DIR__ !== '']);";
+        // The first may ask for the directory's .user.ini.
+        asked(known);
+        let told = r#"[{"a":"1"},{"b":"2"},{"c":"3"},{"b":"2","a":"1"},true]"#;
+        assert_eq!(asked(known), (false, told.to_owned()));
+        for script in [
+            "echo $_SERVER['HTTP_X'];",
+            "echo getenv('HTTP_X');",
+            "echo filter_input(INPUT_SERVER, 'HTTP_X');",
+            "echo getallheaders()['X'];",
+            "register_shutdown_function(fn() => print($_SERVER['HTTP_X']));",
+            "eval('echo $_SERVER[\"HTTP_X\"];');",
+        ] {
+            assert_eq!(asked(script), (true, "42".to_owned()), "{script}");
+        }
+    });
+}
+
 /// Usual names are strings that were made before, at places that are remembered; all others are made anew. Nobody is to
 /// see which is which, whatever the request before had where.
 #[test]

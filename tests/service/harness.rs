@@ -442,7 +442,7 @@ fn hand_over(mut responder: Box<Responder>, mut response: Response) {
 /// The request's version, some of its fields, and the length of its content.
 fn describe_fields(responder: &mut Responder) -> String {
     let mut vars = ServerVars::new();
-    build(responder.job(), &ServerOptions::default(), &mut vars);
+    build(responder.job(), responder.job().content.len(), &ServerOptions::default(), &mut vars);
     let text = |name: &str| String::from_utf8_lossy(vars.get(name).unwrap_or(b"-")).into_owned();
     let vars = ["SERVER_PROTOCOL", "HTTP_HOST", "HTTP_COOKIE", "HTTP_TE"].map(text).join("|");
     let mut content = vec![0; 1 << 20];
@@ -452,7 +452,7 @@ fn describe_fields(responder: &mut Responder) -> String {
 /// Some variables of a request, as its script sees them.
 fn describe(responder: &Responder) -> String {
     let mut vars = ServerVars::new();
-    build(responder.job(), &ServerOptions::default(), &mut vars);
+    build(responder.job(), responder.job().content.len(), &ServerOptions::default(), &mut vars);
     let names = [
         "REQUEST_METHOD",
         "REQUEST_URI",
