@@ -70,6 +70,17 @@ fn errors_are_shown_where_they_are_to_be_displayed() {
     }
 }
 
+/// Or else the client's next request would find its own locks, transactions and temporary files.
+#[test]
+fn what_a_script_holds_is_let_go_before_its_response_ends() {
+    let site = Site::start();
+    site.many_clients(|client, root, i| {
+        let page = text(&client.send(&get("held.php", i)), 200);
+        assert!(!root.join(format!("held-{i}")).exists(), "{page}");
+        assert_eq!(page, format!("held {i} true"));
+    });
+}
+
 #[test]
 fn a_script_works_on_after_the_end_of_its_response() {
     let site = Site::start();

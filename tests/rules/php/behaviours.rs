@@ -169,9 +169,16 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         30,
-        "`fastcgi_finish_request()` and `ephpm_finish_request()`: the script goes on, nothing after it is sent or ends it; no `litespeed_finish_request()`",
+        "`fastcgi_finish_request()` and `ephpm_finish_request()`: the script goes on, nothing after it is sent or ends it; no `litespeed_finish_request()`; \
+         without them a response ends when its script holds nothing any more",
         &[
-            (LIFECYCLE, &["a_script_works_on_after_the_end_of_its_response"]),
+            (
+                LIFECYCLE,
+                &[
+                    "a_script_works_on_after_the_end_of_its_response",
+                    "what_a_script_holds_is_let_go_before_its_response_ends",
+                ],
+            ),
             (PHP, &["a_finished_response_ends_while_the_script_runs"]),
         ],
     ),
