@@ -108,7 +108,7 @@ pub const ENCODERS_MAX: usize = 64;
 pub const READ_BUDGET: usize = 64 * 1024;
 /// Bytes written to one connection in one turn.
 pub const WRITE_BUDGET: usize = 1024 * 1024;
-/// Connections accepted from one listener in one turn.
+/// Connections accepted in one turn, from all listeners of a loop, one after the other.
 pub const ACCEPT_BUDGET: usize = 64;
 
 /// The stack of a PHP thread: address space, of which only what is used takes memory. PHP's functions look how much they
