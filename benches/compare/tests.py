@@ -5,7 +5,10 @@ import email
 import io
 import re
 import socket
+import subprocess
+import tempfile
 import threading
+import time
 import types
 import unittest
 from contextlib import contextmanager
@@ -13,7 +16,7 @@ from pathlib import Path
 from unittest import mock
 from xml.etree import ElementTree
 
-from harness import (chart, compare, connections, figures, idle, libphp, load, options, publish, rates, report,
+from harness import (bare, chart, compare, connections, figures, idle, libphp, load, options, publish, rates, report,
                      scenario, server, syscalls, tables, targets)
 from harness.error import BenchError
 
@@ -120,6 +123,55 @@ class Servers(unittest.TestCase):
 
     def test_ports_differ(self):
         self.assertEqual(len(set(server.free_ports(20))), 20)
+
+
+class Bare(unittest.TestCase):
+    REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    RESPONSE = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+    @classmethod
+    def setUpClass(cls):
+        place = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        bare.build(place / "bare")
+        (place / "response").write_bytes(cls.RESPONSE)
+        cls.port, = server.free_ports(1)
+        loop = subprocess.Popen([place / "bare", str(cls.port), place / "response"])
+        cls.addClassCleanup(loop.wait)
+        cls.addClassCleanup(loop.kill)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return cls.connect().close()
+            except ConnectionRefusedError:
+                if loop.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    @classmethod
+    def connect(cls):
+        return socket.create_connection(("127.0.0.1", cls.port), timeout=60)
+
+    def test_a_request_in_two_pieces_is_answered(self):
+        with self.connect() as client, self.connect() as other:
+            for length in range(1, len(self.REQUEST)):
+                client.sendall(self.REQUEST[:length])
+                # Whoever comes later is answered later: the loop has had the first piece.
+                other.sendall(self.REQUEST)
+                self.assertEqual(other.recv(1000), self.RESPONSE)
+                client.sendall(self.REQUEST[length:])
+                self.assertEqual(client.recv(1000), self.RESPONSE)
+
+    def test_a_request_that_fills_the_buffer_is_answered(self):
+        for length in (16384, 16385, 40000):
+            with self.connect() as client:
+                client.sendall(self.REQUEST.rjust(length, b"x"))
+                self.assertEqual(client.recv(1000), self.RESPONSE)
+
+    def test_who_says_no_more_is_answered_and_closed(self):
+        with self.connect() as client:
+            client.sendall(self.REQUEST)
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual((client.recv(1000), client.recv(1000)), (self.RESPONSE, b""))
 
 
 class Load(unittest.TestCase):
