@@ -261,9 +261,9 @@ class Rates(unittest.TestCase):
         on_time, late = [(100, 9)], [(900, 300)]
         run = at_rates([[(150, 9)], on_time, late], [on_time, on_time, on_time])
         self.assertEqual(self.WORST.row({"rates": run})[2:],
-                         ("1.50", "**missed**, without 1 of 6 rounds: the load was late"))
+                         ("1.50", "**missed**, without 1 of 6 rounds: the load was late; not known of scenario-2"))
         self.assertEqual(self.WORST.row({"rates": at_rates([late], [on_time])})[3],
-                         "not measured, without 1 of 2 rounds: the load was late")
+                         "not measured, without 1 of 2 rounds: the load was late; not known of scenario-0")
         self.assertEqual(self.WORST.row({})[3], "not measured")
         self.assertEqual(self.WORST.row({"rates": at_rates([on_time], [on_time])})[3], "met")
 
@@ -275,7 +275,9 @@ class Rates(unittest.TestCase):
 
     def test_no_loss_is_told_of_rounds_that_were_late(self):
         self.assertIn("p99 of 0.90 ms", tables.losses({"rates": at_rates([[(900, 9)]], [[(100, 9)]])}))
-        self.assertEqual(tables.losses({"rates": at_rates([[(900, 300)]], [[(100, 9)]])}), "In nothing that was measured.")
+        self.assertEqual(tables.losses({"rates": at_rates([[(900, 300)]], [[(100, 9)]])}),
+                         "- scenario-0 at 30 % (`run rates`): p99 not known, without a good round of ephpm in which the load "
+                         "was on time")
 
 
 class Page(unittest.TestCase):
@@ -320,6 +322,12 @@ class Page(unittest.TestCase):
     def test_losses_are_told_whatever_their_size(self):
         self.assertIn("php-hello (`run compare`): 1.01 times", tables.losses({"compare": comparison([101], [100])}))
         self.assertNotIn("php-hello", tables.losses({"compare": comparison([99], [100])}))
+
+    def test_fewer_requests_a_second_are_a_loss_whatever_they_cost(self):
+        run = comparison([10], [20])
+        run["rounds"]["php-hello"]["nginx-fpm"][0]["requests_per_second"] = 200_000
+        self.assertEqual(tables.losses({"compare": run}),
+                         "- php-hello (`run compare`): 100,000 requests/s beside 200,000 of nginx-fpm")
 
     def test_a_busy_machine_is_told(self):
         self.assertNotIn("trusted", tables.machine({"compare": comparison([1], [2])}))
