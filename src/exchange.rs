@@ -15,7 +15,7 @@ mod room;
 mod spill;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use expiry::Expiry;
 pub use handle::{Handle, Pull};

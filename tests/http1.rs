@@ -10,13 +10,13 @@ mod tcp;
 mod transcript;
 
 use std::collections::BTreeSet;
-use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use application::{Answer, Given, describe, describe_fields};
+use application::{Answer, Given, describe, describe_fields, taken};
 use bytes::BytesMut;
+use ephpm::base::random::Random;
 use ephpm::base::send_queue::SendQueue;
 use ephpm::http1::Http1Options;
 use ephpm::http2::Http2Options;
@@ -28,17 +28,12 @@ fn transcripts_hold_however_the_input_is_split() {
     let cases = read_directory(Path::new("tests/http1"));
     let mut failures = Vec::new();
     for case in &cases {
-        let mut seed = case.name.bytes().fold(0x5eed, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte)) | 1;
-        let mut random = move |_| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            1 + (seed >> 11) as usize % 40
-        };
+        let seed = case.name.bytes().fold(0x5eed, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte)) | 1;
+        let mut random = Random(seed);
         let mut outcomes = vec![("whole", run(case, &mut |len| len))];
         if !case.steps.iter().any(|step| matches!(step, Step::Action(Action::Whole))) {
             outcomes.push(("at every byte", run(case, &mut |_| 1)));
-            outcomes.extend((0..8).map(|_| ("at random", run(case, &mut random))));
+            outcomes.extend((0..8).map(|_| ("at random", run(case, &mut |_| 1 + random.below(40)))));
         }
         failures.extend(outcomes.into_iter().filter_map(|(split, outcome)| {
             outcome.err().map(|difference| format!("{} (split {split})\n{difference}", case.name))
@@ -105,7 +100,6 @@ fn run(case: &Case, split: &mut dyn FnMut(usize) -> usize) -> Result<(), String>
     if run.log.is_empty() { Ok(()) } else { Err(format!("  not expected {:#?}", run.log)) }
 }
 
-/// The limits that a case sets.
 /// A protocol that may still become HTTP/2, unless the case is about what happens if it may not.
 fn protocol(case: &Case) -> Protocol {
     match http2_options(case) {
@@ -118,17 +112,16 @@ fn http2_options(case: &Case) -> Option<Arc<Http2Options>> {
     (!case.name.contains("preface of HTTP/2")).then(Arc::default)
 }
 
+/// The limits that a case sets.
 fn http1_options(case: &Case) -> Http1Options {
     let mut options = Http1Options::default();
-    for step in &case.steps {
-        if let Step::Action(Action::Option(name, value)) = step {
-            match &name[..] {
-                "head_bytes_max" => options.head_bytes_max = *value,
-                "fields_max" => options.fields_max = *value,
-                "target_bytes_max" => options.target_bytes_max = *value,
-                "requests_max" => options.requests_max = *value as u64,
-                _ => panic!("{}: {name}", case.name),
-            }
+    for (name, value) in case.limits() {
+        match name {
+            "head_bytes_max" => options.head_bytes_max = value,
+            "fields_max" => options.fields_max = value,
+            "target_bytes_max" => options.target_bytes_max = value,
+            "requests_max" => options.requests_max = value as u64,
+            _ => panic!("{}: {name}", case.name),
         }
     }
     options
@@ -245,15 +238,7 @@ impl Run {
 
     /// Moves what is queued to the log.
     fn log_output(&mut self) {
-        let mut output = Vec::new();
-        while !self.out.is_empty() {
-            let mut slices = [IoSlice::new(&[]); 16];
-            let filled = self.out.slices(&mut slices);
-            let bytes = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
-            self.out.advance(bytes.len() as u64);
-            output.extend(bytes);
-        }
-        let text = output.escape_ascii().to_string();
+        let text = taken(&mut self.out).escape_ascii().to_string();
         match self.log.last_mut() {
             _ if text.is_empty() => {}
             Some(Outcome::Output(before)) => before.push_str(&text),

@@ -30,7 +30,7 @@ use ephpm::http::encoder::decode_prefix;
 
 use client::Client;
 use frames::*;
-use support::{Server, TemporaryDirectory};
+use support::{Server, TemporaryDirectory, waiting};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of a server whose clients have pauses, which on a busy machine may be long.
@@ -39,11 +39,7 @@ const PATIENT: &str = "write_timeout = \"10m\"\ncontent_timeout = \"10m\"\ndrain
 /// Says how much it was sent.
 const INDEX: &str = "<?php echo $_SERVER['SERVER_PROTOCOL'], ' ', strlen(file_get_contents('php://input'));";
 /// Waits for the file `go`.
-const WAITING: &str = r#"<?php
-touch(__DIR__ . '/running');
-for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
-echo 'done';
-"#;
+const WAITING: &str = waiting!("touch(__DIR__ . '/running');", "echo 'done';");
 /// Streams until nobody listens.
 const ENDLESS: &str = r#"<?php
 register_shutdown_function(fn() => file_put_contents(__DIR__ . '/aborted', connection_status()));

@@ -463,7 +463,7 @@ fn opcache_without_shared_memory_is_allowed() {
     ended_well(server);
 }
 
-/// The server's mappings that satisfy `predicate`, of access ("rw-p"), megabytes, and file.
+/// The server's mappings that satisfy `predicate`, of access ("rw-p"), megabytes, and file, or what the kernel calls it.
 fn mappings(server: &Server, predicate: impl Fn(&str, u64, &str) -> bool) -> Vec<String> {
     let text = server.client().get("/maps.php").text();
     let holds = |line: &&str| {
@@ -495,7 +495,7 @@ fn its_memory_is_private_as_there_is_one_process() {
 fn code_may_be_moved_to_huge_pages() {
     let site = site();
     site.write("maps.php", "<?php readfile('/proc/self/maps');");
-    let moved = |access: &str, megabytes: u64, file: &str| access == "r-xp" && megabytes >= 2 && file.is_empty();
+    let moved = |access: &str, megabytes: u64, file: &str| access == "r-xp" && megabytes >= 2 && !file.starts_with('/');
     for (setting, times) in [("0", 0), ("1", 1)] {
         let server = builder(&site).ini("opcache.huge_code_pages", setting).start();
         assert_eq!(mappings(&server, moved).len(), times);

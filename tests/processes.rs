@@ -2,7 +2,11 @@
 
 #![cfg(feature = "php")]
 
+#[path = "processes/stops.rs"]
+mod stops;
 mod support;
+#[path = "processes/takeover.rs"]
+mod takeover;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,20 +16,15 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use support::{
-    Builder, Connection, Server, Systemd, TemporaryDirectory, ask_at, children, is_running, kill, site, stat, stop,
-    wait_for, wait_for_text, wait_until,
+    Builder, Connection, Server, TemporaryDirectory, ask_at, children, is_running, kill, site, stat, stop, wait_for,
+    wait_for_text, wait_until, waiting,
 };
 
 /// The first signal meets the standard library's handler, which takes itself away and lets it pass.
 const CRASH: &str = "<?php while (true) { posix_kill(getmypid(), 11); }";
 const PID: &str = "<?php echo getmypid();";
 /// Says in which process it runs, and then waits until the file `go` exists.
-const WAITING: &str = r#"<?php
-echo 'running in ', getmypid(), ';';
-flush();
-for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
-echo 'done';
-"#;
+const WAITING: &str = waiting!("echo 'running in ', getmypid(), ';'; flush();", "echo 'done';");
 
 /// A site with the scripts above.
 fn scripts() -> TemporaryDirectory {
@@ -219,185 +218,11 @@ fn a_loop_of_crashes_can_be_stopped() {
     assert!(status.success(), "{log}");
 }
 
-#[test]
-fn a_server_that_cannot_start_says_so_once() {
-    let root = scripts();
-    let section = "[access_log]\nformat = \"json\"\npath = \"none/access.log\"\n";
-    for (section, said, code) in
-        [(section, "access_log.path: cannot open it", 1), ("[nothing]\n", "unknown section", 78)]
-    {
-        let toml = supervised(root.path(), 3).sections(section).toml(support::free_address());
-        let config = root.write("ephpm.toml", toml);
-        let output = Command::new(env!("CARGO_BIN_EXE_ephpm")).arg(config).output().expect("it starts");
-        let log = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), log.matches(said).count()), (Some(code), 1), "{log}");
-    }
-}
-
 /// A section that has a process hang while it starts: nobody reads the pipe that it is to log to.
 fn hang_at_the_start(directory: &TemporaryDirectory) -> String {
     let pipe = directory.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
     format!("[access_log]\nformat = \"json\"\npath = \"{}\"\n", pipe.display())
-}
-
-/// While it starts, the one signal ends all.
-#[test]
-fn a_server_that_has_not_started_stops_at_once() {
-    let (root, directory) = (scripts(), TemporaryDirectory::new("processes"));
-    let server = supervised(root.path(), 2).sections(&hang_at_the_start(&directory)).start();
-    let (status, log) = server.stop();
-    assert!(status.success() && !log.contains("serves"), "{log}");
-}
-
-#[test]
-fn a_process_that_hangs_at_the_start_ends_with_its_supervisor() {
-    let (root, directory) = (scripts(), TemporaryDirectory::new("processes"));
-    let server = supervised(root.path(), 2).sections(&hang_at_the_start(&directory)).start();
-    wait_until(|| !children(server.pid()).is_empty(), "no process is started");
-    let hanging = children(server.pid());
-    assert_eq!(hanging.len(), 1, "the others wait for it");
-    server.signal("KILL");
-    wait_until(|| !is_running(hanging[0]), "an orphan");
-}
-
-/// One that does not react is ended in the end, and the exit code says so.
-#[test]
-fn a_process_that_hangs_is_killed_at_the_end() {
-    let root = scripts();
-    let (server, pids) = start(supervised(root.path(), 2).server("drain_timeout = \"0s\""), 2);
-    stop(pids[1]);
-    let (status, log) = server.stop();
-    assert_eq!(status.code(), Some(1), "{log}");
-    assert_eq!(log.matches("does not end, and is killed").count(), 1, "{log}");
-    assert!(log.contains(&format!("process {} does not end", pids[1])), "{log}");
-    assert!(pids.iter().all(|pid| stat(*pid).is_none()), "{log}");
-}
-
-/// Two requests under way, each in a process of its own.
-#[track_caller]
-fn busy_in_both(server: &Server) -> [(Connection, u32); 2] {
-    let first = busy(server.address());
-    stop(first.1);
-    let second = busy(server.address());
-    kill("CONT", first.1);
-    assert_ne!(first.1, second.1);
-    [first, second]
-}
-
-/// Whole groups are signalled by terminals and by systemd: a process hears of it twice then.
-#[test]
-fn all_processes_drain() {
-    for (signal, to_all) in [("TERM", false), ("QUIT", false), ("INT", true), ("TERM", true)] {
-        let root = scripts();
-        let (server, pids) = start(supervised(root.path(), 2), 2);
-        let address = server.address();
-        let both = busy_in_both(&server);
-        if to_all {
-            pids.iter().for_each(|pid| kill(signal, *pid));
-        }
-        server.signal(signal);
-        server.wait_for_log("stopping: requests under way");
-        wait_until(|| Connection::open(address).is_err(), "somebody still listens");
-        fs::write(root.path().join("go"), "").expect("a written file");
-        for (mut connection, _) in both {
-            connection.read_until("done").expect("what was under way");
-        }
-        let (status, log) = server.wait();
-        assert!(status.success() && !log.contains("takes its place"), "{log}");
-        assert!(pids.iter().all(|pid| stat(*pid).is_none()), "{log}");
-    }
-}
-
-#[test]
-fn a_second_signal_waits_for_no_process() {
-    let root = scripts();
-    let (server, _) = start(supervised(root.path(), 2).server("drain_timeout = \"600s\""), 2);
-    let both = busy_in_both(&server);
-    server.signal("TERM");
-    server.wait_for_log("stopping: requests under way");
-    server.signal("TERM");
-    let (status, log) = server.wait();
-    assert!(status.success(), "{log}");
-    drop(both);
-}
-
-/// One that is asked itself to end drains, and has a successor.
-#[test]
-fn one_process_can_be_exchanged() {
-    let root = scripts();
-    let (server, first) = start(supervised(root.path(), 1), 1);
-    let (mut connection, _) = busy(server.address());
-    kill("TERM", first[0]);
-    fs::write(root.path().join("go"), "").expect("a written file");
-    connection.read_until("done").expect("what was under way");
-    let replacement = wait_for_processes(&server, 2)[1];
-    assert_eq!(pid_at(server.address()), replacement);
-    assert!(server.log().contains("ended with exit code 0; another takes its place\n"), "{}", server.log());
-}
-
-#[test]
-fn nobody_survives_a_supervisor_that_is_killed() {
-    let root = scripts();
-    let (server, pids) = start(supervised(root.path(), 2), 2);
-    let address = server.address();
-    let [first, second] = busy_in_both(&server);
-    server.signal("KILL");
-    // They listen no longer, so that another server can, and end what they have begun.
-    wait_until(|| Connection::open(address).is_err(), "somebody still listens");
-    fs::write(root.path().join("go"), "").expect("a written file");
-    for (mut connection, _) in [first, second] {
-        connection.read_until("done").expect("what was under way");
-    }
-    wait_until(|| !pids.iter().any(|pid| is_running(*pid)), "an orphan");
-}
-
-#[test]
-fn sighup_reaches_all_processes_and_is_reported_once() {
-    let (root, other) = (scripts(), site(&[("file.txt", "other file")]));
-    let (server, pids) = start(supervised(root.path(), 2), 2);
-    server.configure(&supervised(other.path(), 2).server("worker = 3"));
-    server.signal("HUP");
-    server.wait_for_log("the configuration stays as it is");
-    server.configure(&supervised(other.path(), 3));
-    server.signal("HUP");
-    server.wait_for_log("the configuration has been read again");
-    for pid in &pids {
-        stop(*pid);
-        assert_eq!(server.client().get("/file.txt").expect(200).text(), "other file");
-        kill("CONT", *pid);
-    }
-    let log = server.log();
-    for said in ["stays as it is", "has been read again", "server.processes has changed, which takes a restart"] {
-        assert_eq!(log.matches(said).count(), 1, "{log}");
-    }
-    // Whoever comes later has it, too.
-    kill("KILL", pids[0]);
-    let replacement = wait_for_processes(&server, 3)[2];
-    stop(pids[1]);
-    assert_eq!(server.client().get("/file.txt").expect(200).text(), "other file");
-    kill("CONT", pids[1]);
-    assert!(is_running(replacement));
-}
-
-/// The file may change between two processes' looks at it.
-#[test]
-fn one_process_that_does_not_reload_is_named() {
-    let (root, other) = (scripts(), site(&[("file.txt", "other file")]));
-    let (server, pids) = start(supervised(root.path(), 2), 2);
-    stop(pids[1]);
-    server.configure(&supervised(other.path(), 2));
-    server.signal("HUP");
-    let text = || server.client().get("/file.txt").expect(200).text();
-    wait_until(|| text() == "other file", "the other process does not reload");
-    server.configure(&supervised(root.path(), 2).server("worker = 3"));
-    kill("CONT", pids[1]);
-    server.wait_for_log(&format!("process {} goes on with the configuration that it had", pids[1]));
-    assert!(!server.log().contains("has been read again"), "{}", server.log());
-    // Mended, it is as ever.
-    server.configure(&supervised(root.path(), 2));
-    server.signal("HUP");
-    server.wait_for_log("the configuration has been read again");
 }
 
 #[test]
@@ -428,107 +253,6 @@ fn all_processes_write_whole_lines_to_one_access_log() {
     let [old, new] = [old, path].map(|path| fs::read_to_string(path).expect("a log"));
     assert_eq!((old.lines().count() + new.lines().count(), whole(&old) + whole(&new)), (200, 200));
     assert!(whole(&new) >= 50, "{new}");
-}
-
-/// While clients ask without a pause one tree takes over from another, and each of them is answered.
-#[test]
-fn a_new_tree_takes_over_without_refusing_anybody() {
-    for (before, after) in [(2, 2), (1, 0), (0, 2)] {
-        let root = scripts();
-        // Clients of a busy machine may pause before they ask.
-        let builder = supervised(root.path(), before).server("event_loops = 2").server("linger_timeout = \"20s\"");
-        let server = builder.clone().start();
-        wait_for_processes(&server, before);
-        server.wait_for_log("listening on");
-        let address = server.address();
-        let (mut running, old) = busy(address);
-        let mut all_old = wait_for_processes(&server, before);
-        all_old.push(old);
-        server.configure(&supervised(root.path(), after));
-        let clients: Vec<_> = (0..3)
-            .map(|_| {
-                let old = all_old.clone();
-                std::thread::spawn(move || {
-                    let deadline = Instant::now() + Duration::from_secs(60);
-                    let mut answered = 0;
-                    while answered < 30 {
-                        assert!(Instant::now() < deadline, "nobody took over");
-                        answered += u32::from(!old.contains(&pid_at(address)));
-                    }
-                })
-            })
-            .collect();
-        server.signal("USR2");
-        clients.into_iter().for_each(|client| client.join().expect("no request failed"));
-        fs::write(root.path().join("go"), "").expect("a written file");
-        running.read_until("done").expect("what was under way");
-        let successor = successor_of(&server);
-        let (status, log) = server.wait();
-        assert!(status.success() && is_running(successor), "{log}");
-        assert!(!all_old.iter().any(|pid| is_running(*pid)), "{log}");
-        kill("TERM", successor);
-        wait_until(|| !is_running(successor) && Connection::open(address).is_err(), "the successor does not stop");
-    }
-}
-
-/// The process that a server has started from its own program.
-#[track_caller]
-fn successor_of(server: &Server) -> u32 {
-    let log = server.log();
-    let line = log.lines().rfind(|line| line.contains("is starting from")).expect("a line about it");
-    line.split("process ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a number").parse().expect("a number")
-}
-
-#[test]
-fn a_tree_whose_successor_does_not_start_goes_on() {
-    let root = scripts();
-    let builder = supervised(root.path(), 2);
-    let (server, pids) = start(builder.clone(), 2);
-    server.configure(&builder.clone().server("worker = 1"));
-    server.signal("USR2");
-    server.wait_for_log("the new process did not start: exit status: 78");
-    // One that fails in the processes that it starts.
-    let section = "[access_log]\nformat = \"json\"\npath = \"none/access.log\"\n";
-    server.configure(&builder.clone().sections(section));
-    server.signal("USR2");
-    server.wait_for_log("the new process did not start: exit status: 1");
-    assert!(pids.contains(&pid_at(server.address())));
-    // One that is killed, or hangs, is in nobody's way.
-    let directory = TemporaryDirectory::new("processes");
-    server.configure(&builder.sections(&hang_at_the_start(&directory)));
-    server.signal("USR2");
-    wait_until(|| server.log().matches("is starting from").count() == 3, "no successor");
-    server.signal("USR2");
-    server.wait_for_log("is starting already");
-    let successor = successor_of(&server);
-    assert!(pids.contains(&pid_at(server.address())) && is_running(successor));
-    let (status, log) = server.stop();
-    assert!(status.success(), "{log}");
-    wait_until(|| !is_running(successor), "the successor goes on");
-}
-
-#[test]
-fn systemd_is_told_when_all_serve_and_who_takes_over() {
-    let root = scripts();
-    let systemd = Systemd::new();
-    let server = systemd.unit(supervised(root.path(), 2)).start();
-    assert_eq!(systemd.told(), "READY=1");
-    let pids = wait_for_processes(&server, 2);
-    kill("KILL", pids[0]);
-    wait_for_processes(&server, 3);
-    server.signal("USR2");
-    // A crash has told nothing, and the successor nothing by itself: systemd would not believe it.
-    let told = systemd.told();
-    let successor = successor_of(&server);
-    assert_eq!(told, format!("MAINPID={successor}"));
-    let address = server.address();
-    let (status, log) = server.wait();
-    assert!(status.success(), "{log}");
-    assert!(pid_at(address) > 0);
-    kill("TERM", successor);
-    assert_eq!(systemd.told(), "STOPPING=1");
-    wait_until(|| !is_running(successor), "the successor does not stop");
-    systemd.is_silent();
 }
 
 /// The internal listener is one for all, and so is a Unix socket, which only the supervisor may remove.

@@ -12,14 +12,12 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
 
-use support::{Connection, Json, Request, Server, TemporaryDirectory, answer, ask_at, site, wait_for, wait_until};
+use support::{
+    Connection, Json, Request, Server, TemporaryDirectory, answer, ask_at, site, wait_for, wait_until, waiting,
+};
 
 /// A script that says it runs, and then waits until the file `go` exists.
-const WAITING: &str = r#"<?php
-touch(__DIR__ . '/running-' . $_GET['n']);
-for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
-echo "done ", $_GET['n'];
-"#;
+const WAITING: &str = waiting!("touch(__DIR__ . '/running-' . $_GET['n']);", "echo 'done ', $_GET['n'];");
 
 /// Sends a request without waiting for its answer.
 #[track_caller]

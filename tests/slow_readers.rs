@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ephpm::base::random::Random;
 use support::{Connection, Server, TemporaryDirectory, site, wait_for, wait_until};
 
 /// More than the kernel holds for a loopback connection.
@@ -18,15 +19,7 @@ const PATIENT: &str = "write_timeout = \"10m\"";
 fn noisy_site() -> (TemporaryDirectory, Vec<u8>) {
     let big = "<?php touch(__DIR__ . '/begun'); readfile(__DIR__ . '/noise'); touch(__DIR__ . '/done');";
     let root = site(&[("big.php", big), ("n.php", "<?php echo 'well';")]);
-    let mut seed = 1_u64;
-    let noise: Vec<u8> = (0..LEN / 8)
-        .flat_map(|_| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed.to_le_bytes()
-        })
-        .collect();
+    let noise = Random(1).bytes(LEN);
     fs::write(root.path().join("noise"), &noise).expect("a written file");
     (root, noise)
 }

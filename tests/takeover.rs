@@ -8,7 +8,9 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Connection, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, is_running, site, wait_until};
+use support::{
+    Connection, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, is_running, site, wait_until, waiting,
+};
 
 /// A process that leaves waits so long for one more request on a connection; clients of a busy machine may pause.
 const PATIENT: &str = "linger_timeout = \"20s\"";
@@ -160,14 +162,10 @@ fn end(pid: u32) {
 /// A file that a script has open, and a lock on it, are not the successor's: the lock would outlive the script.
 #[test]
 fn a_successor_inherits_nothing_that_scripts_have_open() {
-    let locking = r#"<?php
-$file = fopen(__DIR__ . '/lock', 'c');
-flock($file, LOCK_EX);
-echo 'running;';
-flush();
-for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
-echo 'done';
-"#;
+    let locking = waiting!(
+        "$file = fopen(__DIR__ . '/lock', 'c'); flock($file, LOCK_EX); echo 'running;'; flush();",
+        "echo 'done';"
+    );
     let trying = "<?php echo flock(fopen(__DIR__ . '/lock', 'c'), LOCK_EX | LOCK_NB) ? 'free' : 'held';";
     let root = site(&[("wait.php", locking), ("try.php", trying), ("pid.php", "<?php echo getmypid();")]);
     let server = Server::builder(root.path()).start();

@@ -119,7 +119,7 @@ fn server_vars(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 vars.clear();
-                build(black_box(&job), &options, &mut vars);
+                build(black_box(&job), job.content.len(), &options, &mut vars);
                 vars.len()
             });
         });

@@ -11,7 +11,7 @@ use std::{fs, ptr, slice, thread};
 
 use php_sys::{
     ephpm_execute, ephpm_interrupt, ephpm_io, ephpm_options, ephpm_outcome, ephpm_request, ephpm_sapi, ephpm_startup,
-    ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach, ephpm_var,
+    ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach, ephpm_var, ephpm_vars,
 };
 
 /// What the servers in the comparison serve, and how their PHP is set up.
@@ -72,9 +72,6 @@ impl Page {
             path_translated: self.script.as_ptr(),
             content_length: 0,
             request_time: 0.0,
-            // $_SERVER is made when a script names it, which these do not.
-            server: [].as_ptr(),
-            server_len: 0,
         };
         for number in 0..times {
             if number % REQUESTS_PER_MOMENT == 0 {
@@ -114,6 +111,7 @@ fn start_php(threads: usize) {
         read_post: Some(read_post),
         finish_request: Some(finish_request),
         is_aborted: Some(is_aborted),
+        server_variables: Some(server_variables),
         log_message: Some(log_message),
         set_timeout: Some(set_timeout),
         take_trace: Some(take_trace),
@@ -186,6 +184,11 @@ unsafe extern "C" fn finish_request(_context: *mut c_void) {}
 
 unsafe extern "C" fn is_aborted(_context: *mut c_void) -> bool {
     false
+}
+
+/// Asked for when a script names `$_SERVER`, which these do not.
+unsafe extern "C" fn server_variables(_context: *mut c_void) -> ephpm_vars {
+    ephpm_vars { ptr: [].as_ptr(), len: 0 }
 }
 
 unsafe extern "C" fn log_message(_context: *mut c_void, _level: i32, message: *const c_char, len: usize) {

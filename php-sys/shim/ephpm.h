@@ -35,6 +35,14 @@ typedef struct ephpm_var {
 	ephpm_str value;
 } ephpm_var;
 
+/** Names with their values. */
+typedef struct ephpm_vars {
+	/** The first; never NULL, not even when `len` is 0. */
+	const ephpm_var *ptr;
+	/** How many there are. */
+	size_t len;
+} ephpm_vars;
+
 /** A request, as `sapi_request_info` wants it. Strings end in a NUL byte. */
 typedef struct ephpm_request {
 	/** The method, in the case in which the client wrote it: PHP parses a form only for exactly "POST". */
@@ -55,10 +63,6 @@ typedef struct ephpm_request {
 	int64_t content_length;
 	/** When the request arrived, in seconds since the epoch: `$_SERVER['REQUEST_TIME_FLOAT']`. */
 	double request_time;
-	/** What `$_SERVER` is made of. Names are valid as they are: PHP would change a dot, a space or a bracket. */
-	const ephpm_var *server;
-	/** How many variables `server` has. */
-	size_t server_len;
 } ephpm_request;
 
 /** What became of output. */
@@ -93,6 +97,11 @@ typedef struct ephpm_sapi {
 	void (*finish_request)(void *exchange);
 	/** Whether the client is gone, for `connection_aborted()`. */
 	bool (*is_aborted)(void *exchange);
+	/**
+	 * What `$_SERVER` is made of, the same until ephpm_execute() returns. Names are valid as they are: PHP would change
+	 * a dot, a space or a bracket. Asked for only when the script does, since many never do.
+	 */
+	ephpm_vars (*server_variables)(void *exchange);
 	/**
 	 * Takes a message for the error log, which may contain newlines. `level` is one of syslog's, 0 to 7. `exchange`
 	 * is NULL outside requests.

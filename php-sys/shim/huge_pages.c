@@ -4,7 +4,12 @@
  * A page of a large site touches thousands of small pages, more than a CPU remembers addresses of. The kernel has huge
  * ones for private memory that asks for them, but for shared memory only where somebody has changed its settings; and
  * OPcache asks for shared memory, as if processes were to share it. Here threads do. So mmap() is ours, as far as this
- * executable calls it: what the thread that starts PHP asks for is private and huge. PHP's heaps have a variable for it.
+ * executable calls it: what the thread that starts PHP asks for is private and huge, unless it asks for a certain place,
+ * as it does for the JIT's sake. PHP's heaps have a variable for it.
+ *
+ * Pages that somebody has set aside (hugetlbfs) are another matter, and PHP would try those first. They were mostly set
+ * aside for somebody else, and a container that may have none of them gets them all the same, and SIGBUS when it writes
+ * there. So they are taken only where the environment sets PHP's variable.
  *
  * opcache.huge_code_pages replaces the pages of PHP's code one by one by their copies. OPcache is meant to be a shared
  * object of its own then, and not a part of what it takes away from under itself. Linked in, it needs all at once.
@@ -12,6 +17,7 @@
 #define _GNU_SOURCE
 #include "shim.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,6 +27,12 @@
 /* The linker's names for the begin and the end of the code; what lies between is this executable's. */
 extern char __executable_start[];
 extern char etext[];
+
+/* For zend_alloc.c, which looks once. */
+#define VARIABLE "USE_ZEND_ALLOC_HUGE_PAGES"
+
+/* Set by ephpm_startup(), before there are threads. */
+static bool leaves_reserved_pages;
 
 /* This thread is in ephpm_startup(). */
 static __thread bool starts_php;
@@ -49,7 +61,7 @@ static char *map_huge(size_t len, int protection, int flags)
 	return memory;
 }
 
-/* Of processes of their own there is one: whoever compiles the preloaded scripts as another user. */
+/* Of processes of their own there may be one: whoever compiles the preloaded scripts as another user. */
 static bool has_preload_user(void)
 {
 	const char *user = INI_STR("opcache.preload_user");
@@ -88,15 +100,10 @@ static bool is_code(const char *address)
 	return address >= __executable_start && address < etext;
 }
 
-static void *map_over_code(char *begin, size_t len, int flags)
+static void *map_over_code(char *begin, size_t len)
 {
-	void *memory;
+	void *memory = exchange_code(begin, len);
 
-	/* Pages that were set aside for it: OPcache tries others next. */
-	if (flags & MAP_HUGETLB) {
-		return MAP_FAILED;
-	}
-	memory = exchange_code(begin, len);
 	if (memory == MAP_FAILED) {
 		/* It expects this to work, and would write over code that cannot be written to. */
 		fputs("opcache.huge_code_pages=1: the system does not let code be moved\n", stderr);
@@ -109,9 +116,15 @@ static void *map_over_code(char *begin, size_t len, int flags)
 void *mmap(void *address, size_t len, int protection, int flags, int fd, off_t offset)
 {
 	bool is_anonymous = flags & MAP_ANONYMOUS;
+	bool is_over_code = is_anonymous && (flags & MAP_FIXED) && is_code(address);
 
-	if (is_anonymous && (flags & MAP_FIXED) && is_code(address)) {
-		return map_over_code(address, len, flags);
+	if ((flags & MAP_HUGETLB) && (leaves_reserved_pages || is_over_code)) {
+		/* As if there were none: PHP and OPcache try others next. */
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	if (is_over_code) {
+		return map_over_code(address, len);
 	}
 	if (starts_php && is_anonymous && (flags & MAP_TYPE) == MAP_SHARED && !(flags & MAP_HUGETLB) && !address
 		&& len >= HUGE_PAGE_SIZE && !has_preload_user()) {
@@ -124,14 +137,17 @@ void *mmap(void *address, size_t len, int protection, int flags, int fd, off_t o
 	return mmap64(address, len, protection, flags, fd, offset);
 }
 
-/* zend_alloc.c looks for it once; whoever sets it knows better. */
+/* Asked for what the environment does not have. */
 char *ephpm_huge_pages_variable(const char *name)
 {
-	return starts_php && strcmp(name, "USE_ZEND_ALLOC_HUGE_PAGES") == 0 ? "1" : NULL;
+	return starts_php && strcmp(name, VARIABLE) == 0 ? "1" : NULL;
 }
 
 void ephpm_huge_pages_begin(void)
 {
+	const char *set = getenv(VARIABLE);
+
+	leaves_reserved_pages = !set || atoi(set) == 0;
 	starts_php = true;
 }
 

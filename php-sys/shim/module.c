@@ -69,9 +69,9 @@ static PHP_FUNCTION(getallheaders)
 	if (!context) {
 		return;
 	}
-	const ephpm_var *var = context->request->server;
-	const ephpm_var *end = var + context->request->server_len;
-	for (; var < end; var++) {
+	const ephpm_vars vars = server_variables(context);
+	const ephpm_var *end = vars.ptr + vars.len;
+	for (const ephpm_var *var = vars.ptr; var < end; var++) {
 		sapi_add_request_header(var->name.ptr, (unsigned int) var->name.len, (char *) var->value.ptr,
 			(unsigned int) var->value.len, return_value);
 	}
@@ -150,9 +150,9 @@ static void fill_input_filter(ephpm_context *context)
 		return;
 	}
 	context->filtered = true;
-	const ephpm_var *var = context->request->server;
-	const ephpm_var *end = var + context->request->server_len;
-	for (; var < end; var++) {
+	const ephpm_vars vars = server_variables(context);
+	const ephpm_var *end = vars.ptr + vars.len;
+	for (const ephpm_var *var = vars.ptr; var < end; var++) {
 		char *value = estrndup(var->value.ptr, var->value.len);
 		size_t len;
 		sapi_module.input_filter(PARSE_SERVER, var->name.ptr, &value, var->value.len, &len);

@@ -102,7 +102,7 @@ static ephpm_outcome set_up_and_run(ephpm_context *context)
 
 	zend_first_try {
 		bind_request(context);
-		ephpm_user_ini_activate(context->request);
+		ephpm_user_ini_activate(context);
 		if (php_request_startup() == SUCCESS) {
 			run_script_in_its_directory(context->request->path_translated);
 		} else {

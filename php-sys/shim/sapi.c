@@ -129,25 +129,18 @@ static char *ephpm_sapi_getenv(const char *name, size_t name_len)
 {
 	ephpm_context *context = current_context();
 
-	if (context) {
-		const ephpm_var *var = context->request->server;
-		const ephpm_var *end = var + context->request->server_len;
-		for (; var < end; var++) {
-			if (var->name.len == name_len && memcmp(var->name.ptr, name, name_len) == 0) {
-				return (char *) var->value.ptr;
-			}
-		}
-	}
-	return NULL;
+	const ephpm_var *var = context ? ephpm_variables_find(context, name, name_len) : NULL;
+
+	return var ? (char *) var->value.ptr : NULL;
 }
 
 /* With a filter.default, each variable passes through ext/filter, as the core does with the others. */
 static void register_filtered(ephpm_context *context, zval *array)
 {
-	const ephpm_var *var = context->request->server;
-	const ephpm_var *end = var + context->request->server_len;
+	const ephpm_vars vars = server_variables(context);
+	const ephpm_var *end = vars.ptr + vars.len;
 
-	for (; var < end; var++) {
+	for (const ephpm_var *var = vars.ptr; var < end; var++) {
 		char *value = estrndup(var->value.ptr, var->value.len);
 		size_t len;
 		if (sapi_module.input_filter(PARSE_SERVER, var->name.ptr, &value, var->value.len, &len)) {
@@ -182,13 +175,13 @@ static void ephpm_sapi_register_server_variables(zval *array)
 		register_filtered(context, array);
 		return;
 	}
-	const ephpm_var *var = context->request->server;
-	const ephpm_var *end = var + context->request->server_len;
+	const ephpm_vars vars = server_variables(context);
 	HashTable *variables = Z_ARRVAL_P(array);
 	/* The core adds five more: the time twice, and what it makes of Authorization. */
-	zend_hash_extend(variables, zend_hash_num_elements(variables) + context->request->server_len + 5, false);
-	for (; var < end; var++) {
-		zend_string *name = ephpm_variables_name(var - context->request->server, &var->name);
+	zend_hash_extend(variables, zend_hash_num_elements(variables) + vars.len + 5, false);
+	for (size_t place = 0; place < vars.len; place++) {
+		const ephpm_var *var = &vars.ptr[place];
+		zend_string *name = ephpm_variables_name(place, &var->name);
 		zval value;
 		ZVAL_STRINGL_FAST(&value, var->value.ptr, var->value.len);
 		if (name) {

@@ -30,16 +30,22 @@ typedef struct ephpm_context {
 	bool filtered;
 } ephpm_context;
 
+/* Rust's side; set before PHP starts. */
+extern ephpm_sapi ephpm_callbacks;
+
 static inline ephpm_context *current_context(void)
 {
 	return SG(server_context);
 }
 
+/* What $_SERVER is made of; only while there is a request. */
+static inline ephpm_vars server_variables(ephpm_context *context)
+{
+	return ephpm_callbacks.server_variables(context->exchange);
+}
+
 /* headers_send(103): sends what header() has collected so far, and keeps it for the response. */
 void ephpm_send_interim(ephpm_context *context, int status);
-
-/* Rust's side; set before PHP starts. */
-extern ephpm_sapi ephpm_callbacks;
 
 /* Whether the server started PHP, and not its command line, whose own business all that we change is. */
 static inline bool ephpm_serves(void)
@@ -102,9 +108,11 @@ void ephpm_children_reset(void);
 void ephpm_variables_startup(void);
 void ephpm_variables_shutdown(void);
 zend_string *ephpm_variables_name(size_t place, const ephpm_str *name);
+/* One of the request's variables, or NULL. */
+const ephpm_var *ephpm_variables_find(ephpm_context *context, const char *name, size_t name_len);
 
 /* user_ini.c. Activate is called with a request, before php_request_startup(). */
-void ephpm_user_ini_activate(const ephpm_request *request);
+void ephpm_user_ini_activate(ephpm_context *context);
 void ephpm_user_ini_forget(void);
 
 /* Makes the constant PHP_BINARY say this, once PHP has defined it; NULL changes nothing. In runtime.c. */

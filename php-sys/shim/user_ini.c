@@ -107,21 +107,9 @@ static bool is_within(const char *directory, size_t directory_len, const char *r
 		&& (directory_len == root_len || directory[root_len] == '/');
 }
 
-static const ephpm_var *find_variable(const ephpm_request *request, const char *name, size_t name_len)
+static void read_directories(HashTable *table, ephpm_context *context, const char *directory, size_t directory_len)
 {
-	const ephpm_var *end = request->server + request->server_len;
-
-	for (const ephpm_var *var = request->server; var < end; var++) {
-		if (var->name.len == name_len && memcmp(var->name.ptr, name, name_len) == 0) {
-			return var;
-		}
-	}
-	return NULL;
-}
-
-static void read_directories(HashTable *table, const ephpm_request *request, const char *directory, size_t directory_len)
-{
-	const ephpm_var *root = find_variable(request, ZEND_STRL("DOCUMENT_ROOT"));
+	const ephpm_var *root = ephpm_variables_find(context, ZEND_STRL("DOCUMENT_ROOT"));
 	size_t root_len = root ? root->value.len : 0;
 
 	while (root_len > 0 && root->value.ptr[root_len - 1] == '/') {
@@ -137,8 +125,9 @@ static void read_directories(HashTable *table, const ephpm_request *request, con
 	}
 }
 
-static directory_settings *find_directory(const ephpm_request *request, const char *path, size_t path_len)
+static directory_settings *find_directory(ephpm_context *context, const char *path, size_t path_len)
 {
+	const double now = context->request->request_time;
 	directory_settings *directory;
 
 	if (!has_cache) {
@@ -146,7 +135,7 @@ static directory_settings *find_directory(const ephpm_request *request, const ch
 		has_cache = true;
 	}
 	directory = zend_hash_str_find_ptr(&cache, path, path_len);
-	if (directory && request->request_time < directory->expires_at) {
+	if (directory && now < directory->expires_at) {
 		return directory;
 	}
 	if (!directory) {
@@ -159,14 +148,15 @@ static directory_settings *find_directory(const ephpm_request *request, const ch
 	}
 	zend_hash_clean(&directory->table);
 	/* Before reading: if that is cut short, what there is holds until then. */
-	directory->expires_at = request->request_time + (double) PG(user_ini_cache_ttl);
-	read_directories(&directory->table, request, path, path_len);
+	directory->expires_at = now + (double) PG(user_ini_cache_ttl);
+	read_directories(&directory->table, context, path, path_len);
 	return directory;
 }
 
-static void activate_user_ini(const ephpm_request *request)
+static void activate_user_ini(ephpm_context *context)
 {
-	const char *slash = strrchr(request->path_translated, '/');
+	const char *script = context->request->path_translated;
+	const char *slash = strrchr(script, '/');
 	directory_settings *directory;
 	zend_string *name;
 	zval *value;
@@ -174,7 +164,7 @@ static void activate_user_ini(const ephpm_request *request)
 	if (!slash || !PG(user_ini_filename) || !*PG(user_ini_filename)) {
 		return;
 	}
-	directory = find_directory(request, request->path_translated, slash - request->path_translated);
+	directory = find_directory(context, script, slash - script);
 	ZEND_HASH_FOREACH_STR_KEY_VAL(&directory->table, name, value) {
 		zend_string *copy = zend_string_dup(Z_STR_P(value), false);
 		zend_string *key = zend_string_dup(name, false);
@@ -184,10 +174,10 @@ static void activate_user_ini(const ephpm_request *request)
 	} ZEND_HASH_FOREACH_END();
 }
 
-static void activate_sections(const ephpm_request *request)
+static void activate_sections(ephpm_context *context)
 {
 	if (php_ini_has_per_host_config()) {
-		const ephpm_var *host = find_variable(request, ZEND_STRL("SERVER_NAME"));
+		const ephpm_var *host = ephpm_variables_find(context, ZEND_STRL("SERVER_NAME"));
 		if (host) {
 			char *name = zend_str_tolower_dup(host->value.ptr, host->value.len);
 			php_ini_activate_per_host_config(name, host->value.len);
@@ -196,16 +186,16 @@ static void activate_sections(const ephpm_request *request)
 	}
 	if (php_ini_has_per_dir_config()) {
 		/* PHP cuts it at each slash, and mends it. */
-		char *path = estrdup(request->path_translated);
+		char *path = estrdup(context->request->path_translated);
 		php_ini_activate_per_dir_config(path, strlen(path));
 		efree(path);
 	}
 }
 
-void ephpm_user_ini_activate(const ephpm_request *request)
+void ephpm_user_ini_activate(ephpm_context *context)
 {
-	activate_sections(request);
-	activate_user_ini(request);
+	activate_sections(context);
+	activate_user_ini(context);
 }
 
 void ephpm_user_ini_forget(void)

@@ -60,3 +60,16 @@ zend_string *ephpm_variables_name(size_t place, const ephpm_str *name)
 	}
 	return found;
 }
+
+const ephpm_var *ephpm_variables_find(ephpm_context *context, const char *name, size_t name_len)
+{
+	const ephpm_vars vars = server_variables(context);
+	const ephpm_var *end = vars.ptr + vars.len;
+
+	for (const ephpm_var *var = vars.ptr; var < end; var++) {
+		if (var->name.len == name_len && memcmp(var->name.ptr, name, name_len) == 0) {
+			return var;
+		}
+	}
+	return NULL;
+}

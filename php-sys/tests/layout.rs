@@ -33,9 +33,10 @@ fn structs_are_laid_out_as_in_c() {
     let in_rust = layouts! {
         ephpm_str { ptr: Text, len: usize }
         ephpm_var { name: ephpm_str, value: ephpm_str }
+        ephpm_vars { ptr: *const ephpm_var, len: usize }
         ephpm_request {
             method: Text, request_uri: Text, query_string: Text, content_type: Text, cookie: Text, authorization: Text,
-            path_translated: Text, content_length: i64, request_time: f64, server: *const ephpm_var, server_len: usize,
+            path_translated: Text, content_length: i64, request_time: f64,
         }
         ephpm_sapi {
             ub_write: Callback<unsafe extern "C" fn(Exchange, Text, usize) -> ephpm_io>,
@@ -45,6 +46,7 @@ fn structs_are_laid_out_as_in_c() {
             read_post: Callback<unsafe extern "C" fn(Exchange, *mut std::ffi::c_char, usize) -> usize>,
             finish_request: Callback<unsafe extern "C" fn(Exchange)>,
             is_aborted: Callback<unsafe extern "C" fn(Exchange) -> bool>,
+            server_variables: Callback<unsafe extern "C" fn(Exchange) -> ephpm_vars>,
             log_message: Callback<unsafe extern "C" fn(Exchange, i32, Text, usize)>,
             set_timeout: Callback<unsafe extern "C" fn(Exchange, i64, i64)>,
             take_trace: Callback<unsafe extern "C" fn(Exchange, Text, usize)>,

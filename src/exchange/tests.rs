@@ -45,7 +45,8 @@ fn pair_with(method: Method, spill: Option<Arc<Spill>>) -> Pair {
     Pair { handle, responder, bell, wakes }
 }
 
-fn job(method: Method) -> Job {
+/// A request for `/a.php` without fields and content.
+pub(crate) fn job(method: Method) -> Job {
     let address = "127.0.0.1:80".parse().unwrap();
     Job {
         request: Request {

@@ -131,7 +131,7 @@ mod tests {
         let file = Arc::new(File::open(&path).unwrap());
         std::fs::remove_file(&path).unwrap();
         let mut random = Random(0x5eed);
-        let noise: Vec<u8> = (0..100_000).map(|_| random.below(256) as u8).collect();
+        let noise = random.bytes(100_000);
         // Whether memory was lent, and whether it was taken back.
         let mut ways = [[0; 2]; 2];
         for _ in 0..60 {

@@ -1,20 +1,21 @@
 //! What one request tells PHP, in a thread's own memory that is reused from request to request.
 //!
-//! The strings are those of [`ServerVars`], which lie in one block, each with the NUL byte that C wants. What is added
-//! here is where they lie: pointers, made when the block has its final size.
+//! What every request has is told at once. `$_SERVER` is told when it is asked for: many scripts never do, and making it
+//! may take longer than running them. The strings lie where [`RequestInfo`] and [`ServerVars`] have them, each with the
+//! NUL byte that C wants. What is added here is where they lie: pointers, made when nothing moves any more.
 
 use std::ffi::c_char;
-use std::marker::PhantomData;
 use std::ptr;
 
-use php_sys::{ephpm_request, ephpm_str, ephpm_var};
+use php_sys::{ephpm_request, ephpm_str, ephpm_var, ephpm_vars};
 
 use crate::exchange::Job;
-use crate::site::server_vars::{self, ServerOptions, ServerVars};
+use crate::site::server_vars::{self, RequestInfo, ServerOptions, ServerVars};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct RequestArena {
+    info: RequestInfo,
     vars: ServerVars,
     /// `vars` as C has them.
     server: Vec<ephpm_var>,
@@ -24,43 +25,66 @@ pub(super) struct RequestArena {
 #[derive(Debug)]
 pub(super) struct ArenaRequest<'a> {
     raw: ephpm_request,
-    _arena: PhantomData<&'a RequestArena>,
+    variables: Variables<'a>,
+}
+
+/// The `$_SERVER` of a request, for when it is asked for.
+#[derive(Debug)]
+pub(super) struct Variables<'a> {
+    vars: &'a mut ServerVars,
+    server: &'a mut Vec<ephpm_var>,
+    options: &'a ServerOptions,
+    /// Bytes of content, before any of them was read.
+    content_len: u64,
+    is_built: bool,
 }
 
 impl RequestArena {
-    /// The request of `job`.
+    /// The request of `job`, whose content nobody has read yet.
     ///
     /// # Panics
     ///
     /// When the script's path contains a NUL byte, which the router refuses: C would read the path of another script.
-    pub(super) fn request(&mut self, job: &Job, options: &ServerOptions) -> ArenaRequest<'_> {
-        let Self { vars, server } = self;
-        server_vars::build(job, options, vars);
-        server.clear();
-        server.extend(vars.iter_terminated().map(|(name, value)| ephpm_var { name: text(name), value: text(value) }));
-        let path = vars.script_filename();
+    pub(super) fn request<'a>(&'a mut self, job: &Job, options: &'a ServerOptions) -> ArenaRequest<'a> {
+        let Self { info, vars, server } = self;
+        info.fill(job);
+        let path = info.script_filename();
         assert_eq!(memchr::memchr(0, path), Some(path.len() - 1), "a NUL byte in the path of a script");
+        let content_len = job.content.len();
         let raw = ephpm_request {
-            method: pointer(vars.request_method()),
-            request_uri: pointer(vars.php_self()),
-            query_string: pointer(vars.query_string()),
-            content_type: vars.content_type().map_or(ptr::null(), pointer),
-            cookie: vars.cookie().map_or(ptr::null(), pointer),
-            authorization: vars.authorization().map_or(ptr::null(), pointer),
+            method: pointer(info.request_method()),
+            request_uri: pointer(info.php_self()),
+            query_string: pointer(info.query_string()),
+            content_type: info.content_type().map_or(ptr::null(), pointer),
+            cookie: info.cookie().map_or(ptr::null(), pointer),
+            authorization: info.authorization().map_or(ptr::null(), pointer),
             path_translated: pointer(path),
-            content_length: i64::try_from(job.content.len()).unwrap_or(i64::MAX),
+            content_length: i64::try_from(content_len).unwrap_or(i64::MAX),
             request_time: job.received_at.as_secs_f64(),
-            server: server.as_ptr(),
-            server_len: server.len(),
         };
-        ArenaRequest { raw, _arena: PhantomData }
+        ArenaRequest { raw, variables: Variables { vars, server, options, content_len, is_built: false } }
     }
 }
 
-impl ArenaRequest<'_> {
-    /// As C has it; what it points to lives as long as `self`.
-    pub(super) fn raw(&self) -> &ephpm_request {
-        &self.raw
+impl<'a> ArenaRequest<'a> {
+    /// The request as C has it, whose strings are there for as long as the variables live.
+    pub(super) fn into_parts(self) -> (ephpm_request, Variables<'a>) {
+        (self.raw, self.variables)
+    }
+}
+
+impl Variables<'_> {
+    /// As C has them, made of `job` when they are first asked for; what this points to lives as long as `self`.
+    pub(super) fn of(&mut self, job: &Job) -> ephpm_vars {
+        if !self.is_built {
+            self.is_built = true;
+            server_vars::build(job, self.content_len, self.options, self.vars);
+            let vars =
+                self.vars.iter_terminated().map(|(name, value)| ephpm_var { name: text(name), value: text(value) });
+            self.server.clear();
+            self.server.extend(vars);
+        }
+        ephpm_vars { ptr: self.server.as_ptr(), len: self.server.len() }
     }
 }
 
@@ -136,15 +160,16 @@ mod tests {
     }
 
     /// One of its variables as C reads it.
-    fn variable(request: &ephpm_request, name: &str) -> Option<String> {
+    fn variable(request: &mut ArenaRequest<'_>, job: &Job, name: &str) -> Option<String> {
         let text = |text: ephpm_str| {
             // SAFETY: the arena's own string, which outlives the request; a NUL follows.
             let string = unsafe { CStr::from_ptr(text.ptr) };
             assert_eq!(string.count_bytes(), text.len);
             string.to_str().unwrap().to_owned()
         };
+        let ephpm_vars { ptr, len } = request.variables.of(job);
         // SAFETY: the arena's own array, which outlives the request.
-        let server = unsafe { std::slice::from_raw_parts(request.server, request.server_len) };
+        let server = unsafe { std::slice::from_raw_parts(ptr, len) };
         server.iter().find(|var| text(var.name) == name).map(|var| text(var.value))
     }
 
@@ -152,19 +177,23 @@ mod tests {
     fn a_request_as_c_reads_it() {
         let mut arena = RequestArena::default();
         let fields = [("Cookie", "a=1"), ("Content-Type", "x/y"), ("Cookie", "b=2"), ("Authorization", "Basic z")];
-        let job = job("/a.php?q=%20", &fields);
-        let request = arena.request(&job, &ServerOptions::default());
-        let raw = request.raw();
+        let mut job = job("/a.php?q=%20", &fields);
+        let options = ServerOptions::default();
+        let mut request = arena.request(&job, &options);
+        let raw = &request.raw;
         assert_eq!(strings(raw), "POST|/a.php|q=%20|x/y|a=1; b=2|Basic z|/srv/a.php");
         assert_eq!((raw.content_length, raw.request_time), (5, 1.5));
-        assert_eq!(variable(raw, "SCRIPT_FILENAME").as_deref(), Some("/srv/a.php"));
+        // PHP reads forms before the script runs, and so before it can ask.
+        assert_eq!(job.content.read(&mut [0; 9]), 5);
+        assert_eq!(variable(&mut request, &job, "SCRIPT_FILENAME").as_deref(), Some("/srv/a.php"));
+        assert_eq!(variable(&mut request, &job, "CONTENT_LENGTH").as_deref(), Some("5"));
     }
 
     #[test]
     fn what_is_absent_is_null_except_the_query() {
         let mut arena = RequestArena::default();
         let job = job("/", &[]);
-        assert_eq!(strings(arena.request(&job, &ServerOptions::default()).raw()), "POST|/a.php||-|-|-|/srv/a.php");
+        assert_eq!(strings(&arena.request(&job, &ServerOptions::default()).raw), "POST|/a.php||-|-|-|/srv/a.php");
     }
 
     #[test]
@@ -173,8 +202,9 @@ mod tests {
         for n in [1, 1000, 1] {
             let value = n.to_string().repeat(n);
             let job = job("/", &[(if n == 1 { "X-Small" } else { "X-Large" }, &value)]);
-            let request = arena.request(&job, &ServerOptions::default());
-            let found = ["HTTP_X_SMALL", "HTTP_X_LARGE"].map(|name| variable(request.raw(), name));
+            let options = ServerOptions::default();
+            let mut request = arena.request(&job, &options);
+            let found = ["HTTP_X_SMALL", "HTTP_X_LARGE"].map(|name| variable(&mut request, &job, name));
             assert_eq!(found, if n == 1 { [Some(value), None] } else { [None, Some(value)] });
         }
     }

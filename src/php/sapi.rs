@@ -1,6 +1,6 @@
 //! What PHP asks of the server, named as in `sapi_module_struct` (php-src main/SAPI.h), and the execution of one request.
 //!
-//! The callbacks are leaves: none calls into PHP. Each gets the [`Responder`] of the request that the calling thread
+//! The callbacks are leaves: none calls into PHP. Each gets the [`Execution`] of the request that the calling thread
 //! executes; nothing else uses it meanwhile. Only `set_timeout` and `take_trace` are about the thread, and get its [`Slot`].
 
 use std::ffi::{c_char, c_void};
@@ -8,11 +8,11 @@ use std::ptr;
 use std::slice;
 use std::time::Instant;
 
-use php_sys::{ephpm_execute, ephpm_io, ephpm_outcome, ephpm_sapi, ephpm_str};
+use php_sys::{ephpm_execute, ephpm_io, ephpm_outcome, ephpm_sapi, ephpm_str, ephpm_vars};
 
 use super::attachment::Attachment;
 use super::log_message::LogMessage;
-use super::request::ArenaRequest;
+use super::request::{ArenaRequest, Variables};
 use super::response::{interim, response};
 use super::slot::Slot;
 use crate::exchange::{Aborted, Responder};
@@ -26,6 +26,7 @@ pub(super) const CALLBACKS: ephpm_sapi = ephpm_sapi {
     read_post: Some(read_post),
     finish_request: Some(finish_request),
     is_aborted: Some(is_aborted),
+    server_variables: Some(server_variables),
     log_message: Some(log_message),
     set_timeout: Some(set_timeout),
     take_trace: Some(take_trace),
@@ -40,17 +41,25 @@ pub(super) enum Health {
     Unhealthy,
 }
 
+/// A request that is executed.
+struct Execution<'a> {
+    responder: Box<Responder>,
+    variables: Variables<'a>,
+}
+
 /// Executes the request of `responder` and ends its response; `before_end` is called in between.
 pub(super) fn execute(
     _thread: &Attachment,
-    request: &ArenaRequest<'_>,
-    mut responder: Box<Responder>,
+    request: ArenaRequest<'_>,
+    responder: Box<Responder>,
     before_end: impl FnOnce(),
 ) -> Health {
-    let exchange: *mut Responder = &raw mut *responder;
-    // SAFETY: this thread is attached (`_thread`); the request borrows from what outlives this call; the responder is
-    // used only through `exchange` until it returns.
-    let outcome = unsafe { ephpm_execute(request.raw(), exchange.cast()) };
+    let (raw, variables) = request.into_parts();
+    let mut execution = Execution { responder, variables };
+    // SAFETY: this thread is attached (`_thread`); what the request points to is borrowed for as long as the execution
+    // lives, which is used only through this pointer until PHP returns.
+    let outcome = unsafe { ephpm_execute(&raw, (&raw mut execution).cast()) };
+    let Execution { responder, .. } = execution;
     before_end();
     match outcome {
         ephpm_outcome::EPHPM_OK => {
@@ -69,9 +78,17 @@ pub(super) fn execute(
 /// # Safety
 ///
 /// `exchange` is what `execute` gave, on its thread.
+unsafe fn execution<'a>(exchange: *mut c_void) -> &'a mut Execution<'a> {
+    // SAFETY: `execute` leaves it alone while PHP runs, and callbacks do not nest.
+    unsafe { &mut *exchange.cast() }
+}
+
+/// # Safety
+///
+/// As for [`execution`].
 unsafe fn responder<'a>(exchange: *mut c_void) -> &'a mut Responder {
-    // SAFETY: `execute` leaves the responder alone while PHP runs, and callbacks do not nest.
-    unsafe { &mut *exchange.cast::<Responder>() }
+    // SAFETY: the same promise.
+    unsafe { &mut execution(exchange).responder }
 }
 
 fn io(result: Result<(), Aborted>) -> ephpm_io {
@@ -151,6 +168,12 @@ unsafe extern "C" fn log_message(exchange: *mut c_void, level: i32, message: *co
         (slice::from_raw_parts(message.cast(), len), job)
     };
     log::log!(target: "php", log_level(level), "{}", LogMessage::new(message, job));
+}
+
+unsafe extern "C" fn server_variables(exchange: *mut c_void) -> ephpm_vars {
+    // SAFETY: the shim's promise: the exchange is ours.
+    let Execution { responder, variables } = unsafe { execution(exchange) };
+    variables.of(responder.job())
 }
 
 unsafe extern "C" fn set_timeout(thread: *mut c_void, seconds: i64, hard_seconds: i64) {

@@ -13,7 +13,7 @@ use super::files::{Files, Kind, OpenError, OpenFile};
 use super::forwarded::{self, Field};
 use super::path::MappedPath;
 use super::router::{Options, Route, Router};
-use super::server_vars::{ServerOptions, ServerVars, build};
+use super::server_vars::{RequestInfo, ServerOptions, ServerVars, build};
 use crate::exchange::{Content, Job, Script};
 use crate::http::authority::Authority;
 use crate::http::headers::{Headers, is_field_value, is_token};
@@ -72,8 +72,9 @@ pub fn server_vars(data: &[u8]) {
         pool: 0,
         received_at: Duration::ZERO,
     };
+    let content_len = job.content.len();
     let mut vars = ServerVars::new();
-    build(&job, &ServerOptions::default(), &mut vars);
+    build(&job, content_len, &ServerOptions::default(), &mut vars);
 
     for (index, (name, value)) in vars.iter_terminated().enumerate() {
         for bytes in [name, value] {
@@ -88,10 +89,13 @@ pub fn server_vars(data: &[u8]) {
         assert!(vars.iter_terminated().skip(index + 1).all(|(later, _)| later != name), "one name twice");
         assert!(!name.starts_with(b"HTTP_") || is_from_header(&name[5..name.len() - 1], &job.request));
     }
+    let mut info = RequestInfo::default();
+    info.fill(&job);
+    assert_same(&info, &vars);
     // What only the server may say, it says just so when there are no fields at all.
     let mut bare = ServerVars::new();
     let Some(request) = try_request(Method::Post, target, &[]) else { return };
-    build(&Job { request, ..job }, &ServerOptions::default(), &mut bare);
+    build(&Job { request, ..job }, content_len, &ServerOptions::default(), &mut bare);
     for name in TRUSTED {
         assert_eq!(vars.get(name), bare.get(name), "{name}");
     }
@@ -99,6 +103,22 @@ pub fn server_vars(data: &[u8]) {
     let script = vars.get("SCRIPT_FILENAME").expect("every request has one");
     assert!(script.starts_with(b"/srv/site/") && script.ends_with(b".php"));
     assert_resolved(&script[ROOT.len()..]);
+}
+
+/// What PHP is told of every request is what `$_SERVER` says.
+pub(super) fn assert_same(info: &RequestInfo, vars: &ServerVars) {
+    for (name, told) in [
+        ("REQUEST_METHOD", Some(info.request_method())),
+        ("PHP_SELF", Some(info.php_self())),
+        ("QUERY_STRING", Some(info.query_string())),
+        ("SCRIPT_FILENAME", Some(info.script_filename())),
+        ("CONTENT_TYPE", info.content_type()),
+        ("HTTP_COOKIE", info.cookie()),
+        ("HTTP_AUTHORIZATION", info.authorization()),
+    ] {
+        let told = told.map(|text| text.strip_suffix(b"\0").expect("C looks for its end"));
+        assert_eq!(told, vars.get(name), "{name}");
+    }
 }
 
 /// A path is mapped below the root or refused, and what it is routed to lies there.

@@ -9,8 +9,10 @@
 
 mod arena;
 mod host;
+mod info;
 
 pub use arena::ServerVars;
+pub use info::RequestInfo;
 
 use std::iter;
 use std::net::{IpAddr, Ipv4Addr};
@@ -34,10 +36,10 @@ impl Default for ServerOptions {
     }
 }
 
-/// Fills `out`, which may hold another request's variables, with those of `job`, whose content must not have been read.
-pub fn build(job: &Job, options: &ServerOptions, out: &mut ServerVars) {
+/// Fills `out`, which may hold another request's variables, with those of `job`, whose content had so many bytes before
+/// any of it was read.
+pub fn build(job: &Job, content_len: u64, options: &ServerOptions, out: &mut ServerVars) {
     out.clear();
-    // The first five stand where the accessors of `ServerVars` look for them.
     out.push(b"REQUEST_METHOD", job.request.method.as_str().as_bytes());
     out.push(b"REQUEST_URI", job.request.target());
     out.push(b"QUERY_STRING", job.request.query().unwrap_or(b""));
@@ -45,7 +47,7 @@ pub fn build(job: &Job, options: &ServerOptions, out: &mut ServerVars) {
     out.push_parts(b"PHP_SELF", &[&job.script.name, &job.script.path_info]);
     push_script(job, out);
     push_server(job, options, out);
-    push_content(job, out);
+    push_content(&job.request, content_len, out);
     push_headers(&job.request, out);
 }
 
@@ -87,15 +89,14 @@ fn push_server(job: &Job, options: &ServerOptions, out: &mut ServerVars) {
     out.push_decimal(b"REDIRECT_STATUS", job.error.map_or(200, Status::code).into());
 }
 
-fn push_content(job: &Job, out: &mut ServerVars) {
-    let request = &job.request;
+fn push_content(request: &Request, len: u64, out: &mut ServerVars) {
     if let Some(content_type) = request.headers.get("Content-Type") {
-        out.push_content_type(content_type);
+        out.push(b"CONTENT_TYPE", content_type);
     }
     // The length of what has arrived: of chunked content nobody has announced any.
-    let was_sent = !job.content.is_empty() || request.content_length.is_none();
+    let was_sent = len > 0 || request.content_length.is_none();
     if was_sent || request.headers.contains("Content-Length") {
-        out.push_decimal(b"CONTENT_LENGTH", job.content.len());
+        out.push_decimal(b"CONTENT_LENGTH", len);
     }
 }
 
@@ -133,11 +134,12 @@ fn repeated_marks(request: &Request) -> u64 {
     repeated
 }
 
-/// One bit of 64, the same for names that differ in case alone. Of thirty that are often sent, two have the same.
+/// One bit of 64, the same for names that differ in case alone. Of those that a browser sends, all have their own.
 fn mark(name: &[u8]) -> u64 {
     let [first, .., last] = name else { return 1 };
-    let [first, last] = [first, last].map(|byte| usize::from(*byte | 0x20));
-    1 << ((name.len() + 7 * first + last) % 64)
+    let inner = name[name.len().saturating_sub(4)];
+    let [first, inner, last] = [*first, inner, *last].map(|byte| usize::from(byte | 0x20));
+    1 << ((name.len() + 23 * first + 3 * inner + last) % 64)
 }
 
 /// Whether this field has a variable without `HTTP_`, is told as the authority, or is not to be told.

@@ -1,5 +1,7 @@
 //! The application of a transcript: it answers as it is told, in any version of HTTP, and tells what it was asked.
 
+use std::io::IoSlice;
+
 use bytes::Bytes;
 use ephpm::base::send_queue::SendQueue;
 use ephpm::http::message::{ContentLength, Request, Response};
@@ -94,6 +96,19 @@ impl Answer {
         protocol.send_content(id, Bytes::from_static(b"no").into(), out);
         protocol.finish(id, out);
     }
+}
+
+/// What is queued for the peer, who takes all of it.
+pub(crate) fn taken(out: &mut SendQueue) -> Vec<u8> {
+    let mut all = Vec::new();
+    while !out.is_empty() {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = out.slices(&mut slices);
+        let before = all.len();
+        slices[..filled].iter().for_each(|slice| all.extend_from_slice(slice));
+        out.advance((all.len() - before) as u64);
+    }
+    all
 }
 
 /// How much of a response has been given.

@@ -83,6 +83,16 @@ pub(crate) enum Outcome {
     State(String),
 }
 
+impl Case {
+    /// The limits that it sets, by name.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Action(Action::Option(name, value)) => Some((&name[..], *value)),
+            _ => None,
+        })
+    }
+}
+
 /// Every case of the files in a directory.
 pub(crate) fn read_directory(directory: &Path) -> Vec<Case> {
     let mut paths: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();

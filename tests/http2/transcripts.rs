@@ -2,7 +2,6 @@
 //! the client.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +12,7 @@ use ephpm::http1::Http1Options;
 use ephpm::http2::Http2Options;
 use ephpm::protocol::{Disposition, Event, Protocol, StreamId};
 
-use super::application::{Answer as Application, describe};
+use super::application::{Answer as Application, describe, taken};
 use super::frames::{Answer, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, Received, hello};
 use super::told::{Reply, Tale, Told, common_fields};
 use super::transcript::{Action, Case, Step, read_directory};
@@ -106,15 +105,13 @@ fn run(case: &Case, translation: &Translation, naming: Naming, split: usize) -> 
 
 fn options(case: &Case, naming: Naming) -> Http2Options {
     let mut options = Http2Options::default();
-    for step in &case.steps {
-        if let Step::Action(Action::Option(name, value)) = step {
-            match &name[..] {
-                // An authority is no field.
-                "fields_max" => options.fields_max = value - usize::from(naming == Naming::Authority),
-                "target_bytes_max" => options.target_bytes_max = *value,
-                "requests_max" => options.requests_max = *value as u64,
-                _ => panic!("{}: {name}", case.name),
-            }
+    for (name, value) in case.limits() {
+        match name {
+            // An authority is no field.
+            "fields_max" => options.fields_max = value - usize::from(naming == Naming::Authority),
+            "target_bytes_max" => options.target_bytes_max = value,
+            "requests_max" => options.requests_max = value as u64,
+            _ => panic!("{}: {name}", case.name),
         }
     }
     options
@@ -151,13 +148,7 @@ impl Run {
             while let Some(event) = self.protocol.poll_event(&mut self.inbox, &mut self.out, Instant::now()) {
                 self.handle(event);
             }
-            while !self.out.is_empty() {
-                let mut slices = [IoSlice::new(&[]); 16];
-                let filled = self.out.slices(&mut slices);
-                let output: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
-                self.received.feed(&output);
-                self.out.advance(output.len() as u64);
-            }
+            self.received.feed(&taken(&mut self.out));
         }
     }
 

@@ -35,7 +35,7 @@ const DIFFERENCES: &str = "
 - What is a server's state and no script's (rows 37, 38, 40, 41, 57, 62, 63 and 66 of the first table: a full queue, a slow upload, a drain,
   threads that start anew, a release that is switched, the status, the log's files): a server is in it once, and the tests have clients of their
   own in it, several at a time.
-- A program that hangs while it is started: each start of another one waits a moment for it, so that a hundred would take minutes.
+- A program that hangs while it is started: what has it hang is the kernel's, for one file and 45 seconds.
 - The command line (row 11) serves nobody, and what a URL means (rows 54 to 60) is decided before PHP.
 - Of the last two tables, what is about libphp itself or one of its threads: there a hundred requests prove nothing. OPcache's restarts
   have a hundred clients, and the soak test does all of it at once.
@@ -64,7 +64,7 @@ asks again when it is interrupted, and gives up after the times of resolv.conf, 
 (`exec()`, `pclose()`), and the wait for a session's lock, which ends at the latest when the time of the request that has it
 is over. A thread that has not come back 10 s later is replaced. Programs are started one at a time, so that one which a script has
 just written is not held open by another's child (with PHP 8.2 not by `proc_open()`, which forks by itself there); a start that
-hangs holds up one other for two seconds, and then none.
+hangs holds up those that come within two seconds, for two seconds, and then none.
 ";
 
 #[test]

@@ -137,10 +137,10 @@ const RULES: &[Rule] = &[
                 &["s13_the_client_is_the_right_most_address_that_is_not_trusted", "s13_nobody_else_is_believed"],
             ),
             ("src/site/fuzz.rs", &["server_vars_hold_their_properties", "forwarded_holds_its_properties"]),
-            ("tests/service.rs", &["s13_proxies_are_believed_when_they_are_trusted"]),
+            ("tests/service/wishes.rs", &["s13_proxies_are_believed_when_they_are_trusted"]),
             ("tests/operations.rs", &["trusted_proxies_tell_whom_a_request_comes_from"]),
             (
-                "tests/process.rs",
+                "tests/process/listeners.rs",
                 &["the_proxy_protocol_tells_who_the_client_is", "the_proxy_protocol_is_believed_of_trusted_proxies"],
             ),
         ],
@@ -184,7 +184,7 @@ const RULES: &[Rule] = &[
         "a slow request is bounded in time and rate, and holds no PHP thread",
         &[
             (
-                "tests/connection.rs",
+                "tests/connection/deadlines.rs",
                 &[
                     "rule_14_s20_a_head_has_its_time_and_no_byte_extends_it",
                     "rule_29_s20_content_may_not_pause",
@@ -202,7 +202,7 @@ const RULES: &[Rule] = &[
          reached, for a bounded time",
         &[
             (
-                "tests/connection.rs",
+                "tests/connection/deadlines.rs",
                 &[
                     "s21_a_peer_that_reads_nothing_is_cut",
                     "s21_a_peer_that_reads_a_byte_at_a_time_is_cut",
@@ -234,7 +234,7 @@ const RULES: &[Rule] = &[
         &[
             ("src/net/admission.rs", &["an_address_has_so_many_places_and_gets_them_back"]),
             (
-                "tests/process.rs",
+                "tests/process/limits.rs",
                 &[
                     "while_all_connections_are_busy_new_ones_wait",
                     "the_connection_that_is_idle_for_longest_makes_room",
@@ -249,10 +249,10 @@ const RULES: &[Rule] = &[
         23,
         "the queue for PHP is bounded in length and time: 503, while files are served",
         &[
+            ("tests/connection/deadlines.rs", &["rule_47_s23_a_request_waits_for_a_thread_so_long"]),
             (
-                "tests/connection.rs",
+                "tests/connection/ends.rs",
                 &[
-                    "rule_47_s23_a_request_waits_for_a_thread_so_long",
                     "s23_a_peer_that_closes_while_php_is_at_work_is_gone",
                     "s23_a_socket_that_failed_ends_the_request",
                     "s23_a_connection_that_lingers_waits_for_no_script",
@@ -394,7 +394,7 @@ const RULES: &[Rule] = &[
             ),
             ("tests/operations.rs", &["the_access_log_is_written_reopened_and_flushed"]),
             (
-                "tests/process.rs",
+                "tests/process/signals.rs",
                 &[
                     "a_sleeping_script_does_not_notice_the_servers_signals",
                     "sighup_applies_what_it_can_and_drops_no_connection",

@@ -3,12 +3,15 @@
 // Compiled into several test crates, and none uses all of it.
 #![allow(dead_code)]
 
+mod no_spool;
+
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use ephpm::base::limits::SEND_QUEUE_HIGH;
+use ephpm::base::random::Random;
 use ephpm::base::send_queue::SendQueue;
 use ephpm::base::slab::Key;
 use ephpm::exchange::{Bell, Dispatch, News, Responder};
@@ -18,12 +21,12 @@ use ephpm::http1::Http1Options;
 use ephpm::http2::Http2Options;
 use ephpm::protocol::{Disposition, Protocol, StreamId};
 use ephpm::service::access_log::{AccessLog, Format};
-use ephpm::service::content::Spool;
 use ephpm::service::context::{Context, Exchanges, Options};
 use ephpm::service::http::{Http, Patience};
 use ephpm::site::files::{Files, Kind, OpenError, OpenFile, Stored};
 use ephpm::site::router::{self, Router};
 use ephpm::site::server_vars::{ServerOptions, ServerVars, build};
+use no_spool::NoSpool;
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 const WALL: Duration = Duration::from_secs(784_111_777);
@@ -58,14 +61,12 @@ impl Site {
             let bytes: Vec<&[u8]> = input.chunks(1).collect();
             assert_eq!(self.connect().hold(&bytes), whole, "byte by byte");
         }
-        let mut seed = input.iter().fold(1_u64, |seed, byte| seed.rotate_left(7) ^ u64::from(*byte)) | 1;
+        let seed = input.iter().fold(1_u64, |seed, byte| seed.rotate_left(7) ^ u64::from(*byte)) | 1;
+        let mut random = Random(seed);
         for _ in 0..4 {
             let (mut rest, mut pieces) = (input, Vec::new());
             while !rest.is_empty() {
-                seed ^= seed << 13;
-                seed ^= seed >> 7;
-                seed ^= seed << 17;
-                let (piece, after) = rest.split_at((1 + (seed >> 11) as usize % 40).min(rest.len()));
+                let (piece, after) = rest.split_at((1 + random.below(40)).min(rest.len()));
                 pieces.push(piece);
                 rest = after;
             }
@@ -322,22 +323,6 @@ impl Files for Tree {
     }
 }
 
-struct NoSpool;
-
-impl Spool for NoSpool {
-    fn create(&mut self) -> std::io::Result<std::fs::File> {
-        Err(std::io::ErrorKind::StorageFull.into())
-    }
-
-    fn append(&mut self, _: &mut std::fs::File, _: &[u8]) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::StorageFull.into())
-    }
-
-    fn rewind(&mut self, _: &mut std::fs::File) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::StorageFull.into())
-    }
-}
-
 /// Runs a script as soon as it is asked to.
 struct Php {
     is_busy: bool,
@@ -442,7 +427,7 @@ fn hand_over(mut responder: Box<Responder>, mut response: Response) {
 /// The request's version, some of its fields, and the length of its content.
 fn describe_fields(responder: &mut Responder) -> String {
     let mut vars = ServerVars::new();
-    build(responder.job(), &ServerOptions::default(), &mut vars);
+    build(responder.job(), responder.job().content.len(), &ServerOptions::default(), &mut vars);
     let text = |name: &str| String::from_utf8_lossy(vars.get(name).unwrap_or(b"-")).into_owned();
     let vars = ["SERVER_PROTOCOL", "HTTP_HOST", "HTTP_COOKIE", "HTTP_TE"].map(text).join("|");
     let mut content = vec![0; 1 << 20];
@@ -452,7 +437,7 @@ fn describe_fields(responder: &mut Responder) -> String {
 /// Some variables of a request, as its script sees them.
 fn describe(responder: &Responder) -> String {
     let mut vars = ServerVars::new();
-    build(responder.job(), &ServerOptions::default(), &mut vars);
+    build(responder.job(), responder.job().content.len(), &ServerOptions::default(), &mut vars);
     let names = [
         "REQUEST_METHOD",
         "REQUEST_URI",

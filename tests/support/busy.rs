@@ -6,13 +6,21 @@ use std::path::Path;
 
 use super::{Connection, Server, TIMEOUT};
 
-/// A script that says it runs, and then waits until the file `go` exists.
-pub(crate) const WAITING: &str = r#"<?php
-echo 'running;';
-flush();
-for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }
-echo 'done';
-"#;
+/// A script that waits until the file `go` exists, between what it does before that and what it does then.
+macro_rules! waiting {
+    ($before:literal, $then:literal) => {
+        concat!(
+            "<?php ",
+            $before,
+            " for ($i = 0; $i < 12000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); } ",
+            $then
+        )
+    };
+}
+pub(crate) use waiting;
+
+/// One that says it runs.
+pub(crate) const WAITING: &str = waiting!("echo 'running;'; flush();", "echo 'done';");
 
 /// A connection whose request PHP is at work for.
 #[track_caller]

@@ -27,7 +27,7 @@ mod wait;
 pub(crate) mod wordpress;
 pub(crate) mod zip;
 
-pub(crate) use busy::{WAITING, ask_at, busy};
+pub(crate) use busy::{WAITING, ask_at, busy, waiting};
 pub(crate) use client::Client;
 pub(crate) use connection::{Connection, Incoming, TIMEOUT, answer};
 pub(crate) use form::{Multipart, form_encode};

@@ -10,7 +10,7 @@ use std::{fs, ptr, slice, thread};
 
 use php_sys::{
     ephpm_describe, ephpm_execute, ephpm_interrupt, ephpm_io, ephpm_options, ephpm_outcome, ephpm_request, ephpm_sapi,
-    ephpm_startup, ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach, ephpm_var,
+    ephpm_startup, ephpm_startup_result, ephpm_str, ephpm_thread_attach, ephpm_thread_detach, ephpm_var, ephpm_vars,
 };
 
 /// One request, with what the server remembers of its response.
@@ -39,6 +39,8 @@ pub(crate) struct Exchange {
     /// How much of the body had been written when the request was finished by the script.
     pub(crate) finished: Option<usize>,
     pub(crate) log: Vec<(i32, String)>,
+    /// How often it was asked for its variables.
+    pub(crate) asked: usize,
     content_read: usize,
 }
 
@@ -63,6 +65,7 @@ impl Exchange {
             flushes: Vec::new(),
             finished: None,
             log: Vec::new(),
+            asked: 0,
             content_read: 0,
         }
     }
@@ -184,16 +187,23 @@ impl Php {
 
     pub(crate) fn execute(&self, request: &Request, exchange: &mut Exchange) {
         self.limits.borrow_mut().clear();
+        let mut running = Running { request, exchange };
         // SAFETY: this thread is attached (`self` exists); the request and the exchange outlive the call, and
         // nobody else uses the exchange meanwhile.
-        exchange.outcome = unsafe { ephpm_execute(&request.request, ptr::from_mut(exchange).cast()) };
+        running.exchange.outcome = unsafe { ephpm_execute(&request.request, ptr::from_mut(&mut running).cast()) };
     }
+}
+
+/// What the callbacks get.
+struct Running<'a> {
+    request: &'a Request,
+    exchange: &'a mut Exchange,
 }
 
 /// What an exchange asks for, as the shim takes it.
 pub(crate) struct Request {
     request: ephpm_request,
-    _server: Vec<ephpm_var>,
+    server: Vec<ephpm_var>,
     _strings: Strings,
 }
 
@@ -222,10 +232,8 @@ impl Request {
             path_translated: strings.add(script).ptr,
             content_length: exchange.content.len() as i64,
             request_time: 1_700_000_000.25,
-            server: server.as_ptr(),
-            server_len: server.len(),
         };
-        Self { request, _server: server, _strings: strings }
+        Self { request, server, _strings: strings }
     }
 }
 
@@ -308,6 +316,7 @@ pub(crate) fn start_here() -> ephpm_startup_result {
         read_post: Some(read_post),
         finish_request: Some(finish_request),
         is_aborted: Some(is_aborted),
+        server_variables: Some(server_variables),
         log_message: Some(log_message),
         set_timeout: Some(set_timeout),
         take_trace: Some(take_trace),
@@ -345,10 +354,16 @@ impl DefaultForTests for ephpm_interrupt {
     }
 }
 
-/// SAFETY: `exchange` is the pointer that `run_file` passed, and only its own thread uses it.
-unsafe fn exchange<'a>(exchange: *mut c_void) -> &'a mut Exchange {
+/// SAFETY: `context` is the pointer that `execute` passed, and only its own thread uses it.
+unsafe fn running<'a>(context: *mut c_void) -> &'a mut Running<'a> {
     // SAFETY: as above.
-    unsafe { &mut *exchange.cast::<Exchange>() }
+    unsafe { &mut *context.cast() }
+}
+
+/// SAFETY: as for `running`.
+unsafe fn exchange<'a>(context: *mut c_void) -> &'a mut Exchange {
+    // SAFETY: as above.
+    unsafe { running(context) }.exchange
 }
 
 /// SAFETY: `len` bytes are at `ptr` for as long as the callback runs.
@@ -425,6 +440,13 @@ unsafe extern "C" fn finish_request(context: *mut c_void) {
 unsafe extern "C" fn is_aborted(context: *mut c_void) -> bool {
     // SAFETY: what the shim promises in ephpm.h.
     unsafe { exchange(context) }.is_aborted()
+}
+
+unsafe extern "C" fn server_variables(context: *mut c_void) -> ephpm_vars {
+    // SAFETY: what the shim promises in ephpm.h.
+    let Running { request, exchange } = unsafe { running(context) };
+    exchange.asked += 1;
+    ephpm_vars { ptr: request.server.as_ptr(), len: request.server.len() }
 }
 
 unsafe extern "C" fn log_message(context: *mut c_void, level: i32, message: *const c_char, len: usize) {

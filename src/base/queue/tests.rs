@@ -1,8 +1,22 @@
 use std::collections::HashSet;
 use std::sync::{Barrier, mpsc};
-use std::thread;
+use std::thread::{self, Scope};
 
 use super::*;
+
+/// A thread that takes items, and does something with each.
+fn consume<'scope, T: Send>(
+    scope: &'scope Scope<'scope, '_>,
+    queue: &'scope Queue<T>,
+    mut take: impl FnMut(T) + Send + 'scope,
+) {
+    scope.spawn(move || {
+        let consumer = Consumer::new();
+        while let Some(item) = queue.pop(&consumer) {
+            take(item);
+        }
+    });
+}
 
 fn wait_for_sleepers(queue: &Queue<u32>, count: usize) {
     while queue.dormitory.sleepers() != count {
@@ -85,14 +99,9 @@ fn the_last_to_sleep_is_the_first_to_wake() {
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for number in 0..3 {
-            let (queue, sender) = (&queue, sender.clone());
-            scope.spawn(move || {
-                let consumer = Consumer::new();
-                while let Some(item) = queue.pop(&consumer) {
-                    sender.send((number, item)).unwrap();
-                }
-            });
-            wait_for_sleepers(queue, number + 1);
+            let sender = sender.clone();
+            consume(scope, &queue, move |item| sender.send((number, item)).unwrap());
+            wait_for_sleepers(&queue, number + 1);
         }
         for item in 0..10 {
             queue.push(item).unwrap();
@@ -114,15 +123,12 @@ fn a_burst_wakes_one_thread_which_wakes_the_next() {
     let barrier = Barrier::new(THREADS);
     thread::scope(|scope| {
         for number in 0..THREADS {
-            let (queue, barrier, sender) = (&queue, &barrier, sender.clone());
-            scope.spawn(move || {
-                let consumer = Consumer::new();
-                while let Some(item) = queue.pop(&consumer) {
-                    sender.send(item).unwrap();
-                    barrier.wait();
-                }
+            let (barrier, sender) = (&barrier, sender.clone());
+            consume(scope, &queue, move |item| {
+                sender.send(item).unwrap();
+                barrier.wait();
             });
-            wait_for_sleepers(queue, number + 1);
+            wait_for_sleepers(&queue, number + 1);
         }
         for round in 0..if cfg!(miri) { 3 } else { 1000 } {
             wait_for_sleepers(&queue, THREADS);
@@ -146,15 +152,12 @@ fn a_queue_that_is_tended_has_one_more_called_each_time() {
     assert!(!queue.tend(), "nothing waits");
     thread::scope(|scope| {
         for number in 0..2 {
-            let (queue, barrier, sender) = (&queue, &barrier, sender.clone());
-            scope.spawn(move || {
-                let consumer = Consumer::new();
-                while let Some(item) = queue.pop(&consumer) {
-                    sender.send(item).unwrap();
-                    barrier.wait();
-                }
+            let (barrier, sender) = (&barrier, sender.clone());
+            consume(scope, &queue, move |item| {
+                sender.send(item).unwrap();
+                barrier.wait();
             });
-            wait_for_sleepers(queue, number + 1);
+            wait_for_sleepers(&queue, number + 1);
         }
         (0..2).for_each(|item| queue.push(item).unwrap());
         assert_eq!(queue.dormitory.sleepers(), 2, "nobody is called by a push");
@@ -181,12 +184,9 @@ fn a_busy_producer_cares_for_the_items_of_one_that_sleeps() {
     let burst = Barrier::new(BURST + 1);
     thread::scope(|scope| {
         for _ in 0..=BURST {
-            scope.spawn(|| {
-                let consumer = Consumer::new();
-                while let Some(is_held) = queue.pop(&consumer) {
-                    if is_held {
-                        burst.wait();
-                    }
+            consume(scope, &queue, |is_held| {
+                if is_held {
+                    burst.wait();
                 }
             });
         }
@@ -284,13 +284,8 @@ fn no_item_and_no_wake_up_is_lost() {
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..4 {
-            let (queue, sender) = (&queue, sender.clone());
-            scope.spawn(move || {
-                let consumer = Consumer::new();
-                while let Some(item) = queue.pop(&consumer) {
-                    sender.send(item).unwrap();
-                }
-            });
+            let sender = sender.clone();
+            consume(scope, &queue, move |item| sender.send(item).unwrap());
         }
         for producer in 0..PRODUCERS {
             let queue = &queue;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
+use crate::base::random::Random;
 
 /// A disk in memory.
 #[derive(Debug, Default)]
@@ -98,13 +99,16 @@ fn spill(disk: &Arc<Disk>, bytes_max: u64) -> Arc<Spill> {
 
 /// `len` bytes that differ from place to place.
 fn noise(len: usize) -> Vec<u8> {
-    let mut seed = 1_u64;
-    (0..len)
-        .map(|_| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (seed >> 56) as u8
-        })
-        .collect()
+    Random(1).bytes(len)
+}
+
+/// A script that says this and ends, on a thread of its own.
+fn print(mut responder: Box<Responder>, content: Vec<u8>) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        responder.send_head(head(&[]));
+        responder.write(&content).unwrap();
+        responder.complete();
+    })
 }
 
 /// Pulls to the end, whenever it comes.
@@ -195,13 +199,7 @@ fn a_client_that_keeps_up_never_causes_a_file() {
     let spill = Arc::new(Spill { patience: Duration::from_secs(3600), ..files });
     let mut p = pair_with(Method::Get, Some(Arc::clone(&spill)));
     let content = noise(8 << 20);
-    let mut responder = p.responder;
-    let written = content.clone();
-    let php = thread::spawn(move || {
-        responder.send_head(head(&[]));
-        responder.write(&written).unwrap();
-        responder.complete();
-    });
+    let php = print(p.responder, content.clone());
     assert!(pull_all(&mut p.handle) == content);
     php.join().unwrap();
     assert_eq!(disk.created(), 0);
@@ -252,13 +250,7 @@ fn s21_what_finds_no_room_waits() {
         let spill = Arc::new(files);
         let mut p = pair_with(Method::Get, Some(Arc::clone(&spill)));
         let content = noise(2 << 20);
-        let mut responder = p.responder;
-        let written = content.clone();
-        let php = thread::spawn(move || {
-            responder.send_head(head(&[]));
-            responder.write(&written).unwrap();
-            responder.complete();
-        });
+        let php = print(p.responder, content.clone());
         let fits = RESPONSE_BUFFER_HIGH as u64 + if index < 2 { 5 * BLOCK } else { 0 };
         // The operator hears of what is no one response's.
         while p.handle.unread() < fits || (index > 0 && disk.reports.load(Ordering::SeqCst) == 0) {

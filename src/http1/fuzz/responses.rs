@@ -200,7 +200,7 @@ mod tests {
         let mut usual = 0;
         for _ in 0..3000 {
             let len = random.below(40);
-            let data: Vec<u8> = (0..len).map(|_| random.below(256) as u8).collect();
+            let data = random.bytes(len);
             http_responses(&data);
             usual += u32::from(answer_all(&data, true).0.starts_with(as_of_files.as_bytes()));
         }

@@ -100,7 +100,7 @@ impl Shared {
             record.into_iter().for_each(|record| note(record, &told));
             slot.begin(Instant::now(), &told, || responder.expiry());
             let request = arena.request(responder.job(), &self.server);
-            let health = sapi::execute(attachment, &request, responder, || self.opcache.announce(attachment));
+            let health = sapi::execute(attachment, request, responder, || self.opcache.announce(attachment));
             served += 1;
             // That of a thread which was given up is its own, too, as its seat is.
             record.into_iter().for_each(Record::clear);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::random::Random;
 use crate::http::encoder::decode;
 use crate::http::headers::Headers as Fields;
 
@@ -116,14 +117,9 @@ fn a_long_response_is_not_gathered() {
     let mut compression = Compression::new(&request("GET", "gzip"), &options);
     let mut sent = Sent::default();
     sent.take(compression.start(response(200, &[HTML]), ContentLength::Unknown, &options, &encoders));
-    let (mut state, mut written) = (1_u64, Vec::new());
+    let (mut random, mut written) = (Random(1), Vec::new());
     for _ in 0..40 {
-        let piece: Vec<u8> = (0..16 * 1024)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                (state >> 56) as u8
-            })
-            .collect();
+        let piece = random.bytes(16 * 1024);
         written.extend_from_slice(&piece);
         sent.take(compression.write(Bytes::from(piece)));
         assert!(written.len() < sent.content.len() + 2 * HELD_BYTES_MAX);

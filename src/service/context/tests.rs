@@ -1,12 +1,9 @@
 use std::sync::Mutex;
 
-use bytes::{Bytes, BytesMut};
-
 use super::*;
 use crate::base::slab::Key;
-use crate::exchange::{Content, Responder, Script};
-use crate::http::headers::{Headers, Span};
-use crate::http::message::{Peer, Request, Version};
+use crate::exchange::Responder;
+use crate::exchange::tests::job;
 use crate::http::method::Method;
 
 const LIGHT: bool = false;
@@ -53,26 +50,7 @@ fn exchanges(is_full: bool) -> (Exchanges, Arc<Noting>) {
 }
 
 fn submit(exchanges: &mut Exchanges) -> Option<Handle> {
-    let address = "127.0.0.1:80".parse().unwrap();
-    let request = Request {
-        method: Method::Get,
-        version: Version::Http11,
-        target: Span::default(),
-        authority: None,
-        headers: Headers::from_parts(BytesMut::new(), Vec::new()),
-        content_length: Some(0),
-        expects_continue: false,
-    };
-    let job = Job {
-        request,
-        script: Script { document_root: Arc::from(&b"/srv"[..]), name: b"/a.php".to_vec(), path_info: Vec::new() },
-        pool: 0,
-        error: None,
-        peer: Peer { remote: address, local: address, secure: false },
-        content: Content::Memory(Bytes::new()),
-        received_at: Duration::ZERO,
-    };
-    exchanges.submit(job, Tag { connection: Key::from_bits(7), stream: 1 }, None)
+    exchanges.submit(job(Method::Get), Tag { connection: Key::from_bits(7), stream: 1 }, None)
 }
 
 #[test]

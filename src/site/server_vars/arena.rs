@@ -14,9 +14,6 @@ pub struct ServerVars {
     /// Name, NUL, value, NUL, and so on.
     bytes: Vec<u8>,
     vars: Vec<Var>,
-    content_type: Option<usize>,
-    cookie: Option<usize>,
-    authorization: Option<usize>,
 }
 
 /// Where in the bytes a variable lies. Each part ends before a NUL.
@@ -26,12 +23,6 @@ struct Var {
     value_start: usize,
     end: usize,
 }
-
-/// The places of the variables that every request has, in the order in which they are pushed.
-const REQUEST_METHOD: usize = 0;
-const QUERY_STRING: usize = 2;
-const SCRIPT_FILENAME: usize = 3;
-const PHP_SELF: usize = 4;
 
 impl ServerVars {
     /// No variables.
@@ -65,46 +56,10 @@ impl ServerVars {
         self.iter().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// `REQUEST_METHOD`, with the NUL at its end, as of the following.
-    pub fn request_method(&self) -> &[u8] {
-        self.known(REQUEST_METHOD, b"REQUEST_METHOD")
-    }
-
-    /// `QUERY_STRING`: what follows the first `?`; empty without one.
-    pub fn query_string(&self) -> &[u8] {
-        self.known(QUERY_STRING, b"QUERY_STRING")
-    }
-
-    /// `SCRIPT_FILENAME`: the absolute path of the script.
-    pub fn script_filename(&self) -> &[u8] {
-        self.known(SCRIPT_FILENAME, b"SCRIPT_FILENAME")
-    }
-
-    /// `PHP_SELF`: the script's name, followed by what the target has behind it.
-    pub fn php_self(&self) -> &[u8] {
-        self.known(PHP_SELF, b"PHP_SELF")
-    }
-
-    /// `CONTENT_TYPE`, if it was sent.
-    pub fn content_type(&self) -> Option<&[u8]> {
-        self.content_type.map(|place| self.known(place, b"CONTENT_TYPE"))
-    }
-
-    /// `HTTP_COOKIE`, if it was sent.
-    pub fn cookie(&self) -> Option<&[u8]> {
-        self.cookie.map(|place| self.known(place, b"HTTP_COOKIE"))
-    }
-
-    /// `HTTP_AUTHORIZATION`, if it was sent.
-    pub fn authorization(&self) -> Option<&[u8]> {
-        self.authorization.map(|place| self.known(place, b"HTTP_AUTHORIZATION"))
-    }
-
     /// Forgets the variables and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.vars.clear();
-        (self.content_type, self.cookie, self.authorization) = (None, None, None);
     }
 
     pub(super) fn push(&mut self, name: &[u8], value: &[u8]) {
@@ -149,29 +104,16 @@ impl ServerVars {
         self.finish(begun);
     }
 
-    pub(super) fn push_content_type(&mut self, value: &[u8]) {
-        self.content_type = Some(self.vars.len());
-        self.push(b"CONTENT_TYPE", value);
-    }
-
     /// Pushes a header field of one or more lines as `HTTP_*`. The name is made of letters, digits and hyphens.
     pub(super) fn push_field<'a>(&mut self, name: &[u8], value: &[u8], more: impl Iterator<Item = &'a [u8]>) {
-        let place = self.vars.len();
         let name_start = self.bytes.len();
         self.bytes.extend_from_slice(b"HTTP_");
         self.bytes.extend(name.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }));
         self.bytes.push(0);
         let begun = Begun { name_start, value_start: self.bytes.len() };
-        let mut separator: &[u8] = b", ";
-        match &self.bytes[name_start..begun.value_start - 1] {
-            b"HTTP_COOKIE" => {
-                self.cookie = Some(place);
-                // RFC 9113 §8.2.3: cookies are the one field that is not joined by a comma.
-                separator = b"; ";
-            }
-            b"HTTP_AUTHORIZATION" => self.authorization = Some(place),
-            _ => {}
-        }
+        let is_cookie = &self.bytes[name_start..begun.value_start - 1] == b"HTTP_COOKIE";
+        // RFC 9113 §8.2.3: cookies are the one field that is not joined by a comma.
+        let separator: &[u8] = if is_cookie { b"; " } else { b", " };
         self.bytes.extend_from_slice(value);
         for value in more {
             self.bytes.extend_from_slice(separator);
@@ -205,12 +147,6 @@ impl ServerVars {
         debug_assert!(!self.bytes[value_start..].contains(&0), "a value that C would cut");
         self.bytes.push(0);
         self.vars.push(Var { name_start, value_start, end: self.bytes.len() });
-    }
-
-    fn known(&self, place: usize, name: &[u8]) -> &[u8] {
-        let var = &self.vars[place];
-        debug_assert_eq!(self.name(var).split_last(), Some((&0, name)));
-        self.value(var)
     }
 
     fn name(&self, var: &Var) -> &[u8] {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::exchange::{Content, Script};
 use crate::http::message::Peer;
-use crate::site::fuzz::request;
+use crate::site::fuzz::{assert_same, request};
 
 fn job(method: &str, target: &str, fields: &[(&str, &str)]) -> Job {
     Job {
@@ -25,7 +25,7 @@ fn job(method: &str, target: &str, fields: &[(&str, &str)]) -> Job {
 
 fn vars(job: &Job) -> ServerVars {
     let mut vars = ServerVars::new();
-    build(job, &ServerOptions::default(), &mut vars);
+    build(job, job.content.len(), &ServerOptions::default(), &mut vars);
     vars
 }
 
@@ -185,22 +185,27 @@ fn a_secure_connection_is_https() {
 }
 
 #[test]
-fn the_arena_serves_one_request_after_another() {
-    let fields = [("Cookie", "a=b"), ("Authorization", "Basic eA=="), ("Content-Type", "text/plain")];
+fn the_memory_serves_one_request_after_another() {
+    let fields =
+        [("Cookie", "a=b"), ("Authorization", "Basic eA=="), ("Content-Type", "text/plain"), ("cookie", "c=d")];
     let (first, second) = (job("PUT", "/x?y", &fields), job("GET", "/", &[]));
-    let mut vars = ServerVars::new();
+    let (mut vars, mut info) = (ServerVars::new(), RequestInfo::default());
     for _ in 0..2 {
-        build(&first, &ServerOptions::default(), &mut vars);
-        assert_eq!(vars.request_method(), b"PUT\0");
-        assert_eq!(vars.query_string(), b"y\0");
-        assert_eq!(vars.script_filename(), b"/srv/site/index.php\0");
-        assert_eq!(vars.php_self(), b"/index.php\0");
-        assert_eq!(vars.content_type(), Some(&b"text/plain\0"[..]));
-        assert_eq!(vars.cookie(), Some(&b"a=b\0"[..]));
-        assert_eq!(vars.authorization(), Some(&b"Basic eA==\0"[..]));
-        build(&second, &ServerOptions::default(), &mut vars);
-        assert_eq!((vars.content_type(), vars.cookie(), vars.authorization()), (None, None, None));
-        assert_eq!((vars.php_self(), vars.query_string()), (&b"/index.php\0"[..], &b"\0"[..]));
+        build(&first, 0, &ServerOptions::default(), &mut vars);
+        info.fill(&first);
+        assert_same(&info, &vars);
+        assert_eq!(info.request_method(), b"PUT\0");
+        assert_eq!(info.query_string(), b"y\0");
+        assert_eq!(info.script_filename(), b"/srv/site/index.php\0");
+        assert_eq!(info.php_self(), b"/index.php\0");
+        assert_eq!(info.content_type(), Some(&b"text/plain\0"[..]));
+        assert_eq!(info.cookie(), Some(&b"a=b; c=d\0"[..]));
+        assert_eq!(info.authorization(), Some(&b"Basic eA==\0"[..]));
+        build(&second, 0, &ServerOptions::default(), &mut vars);
+        info.fill(&second);
+        assert_same(&info, &vars);
+        assert_eq!((info.content_type(), info.cookie(), info.authorization()), (None, None, None));
+        assert_eq!((info.php_self(), info.query_string()), (&b"/index.php\0"[..], &b"\0"[..]));
         assert_eq!(vars.len(), vars.iter().count());
     }
 }
@@ -212,7 +217,10 @@ fn lines_of_one_field_are_joined_wherever_they_stand() {
     for seed in 0..2000_usize {
         let values: Vec<_> = (0..seed % 7).map(|place| (seed >> (3 * place) & 7, place.to_string())).collect();
         let fields: Vec<_> = values.iter().map(|(name, value)| (NAMES[*name], &**value)).collect();
-        let vars = vars(&job("GET", "/", &fields));
+        let job = job("GET", "/", &fields);
+        let (vars, mut info) = (vars(&job), RequestInfo::default());
+        info.fill(&job);
+        assert_same(&info, &vars);
         for name in NAMES {
             let lines = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
             let separator = if name.eq_ignore_ascii_case("Cookie") { "; " } else { ", " };
@@ -221,4 +229,37 @@ fn lines_of_one_field_are_joined_wherever_they_stand() {
             assert_eq!(vars.get(&variable).unwrap_or_default(), joined.as_bytes(), "{variable} of {fields:?}");
         }
     }
+}
+
+/// None of them has to be compared with the others.
+#[test]
+fn what_a_browser_sends_has_marks_of_its_own() {
+    let names = [
+        "Accept",
+        "Accept-Encoding",
+        "Accept-Language",
+        "Cache-Control",
+        "Connection",
+        "Content-Length",
+        "Content-Type",
+        "Cookie",
+        "Host",
+        "If-Modified-Since",
+        "If-None-Match",
+        "Origin",
+        "Priority",
+        "Referer",
+        "Sec-CH-UA",
+        "Sec-CH-UA-Mobile",
+        "Sec-CH-UA-Platform",
+        "Sec-Fetch-Dest",
+        "Sec-Fetch-Mode",
+        "Sec-Fetch-Site",
+        "Sec-Fetch-User",
+        "Upgrade-Insecure-Requests",
+        "User-Agent",
+    ];
+    let marks = names.iter().fold(0, |marks, name| marks | mark(name.as_bytes()));
+    assert_eq!(marks.count_ones() as usize, names.len());
+    assert_eq!(mark(b"SEC-FETCH-MODE"), mark(b"sec-fetch-mode"));
 }

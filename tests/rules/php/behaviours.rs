@@ -112,7 +112,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (INPUT, &["server_variables_are_those_of_the_request", "what_is_malformed_is_refused_and_costs_nothing"]),
             (VARS, &["s11_to_s13_headers_set_nothing_of_ours", "chunked_content_has_the_length_that_arrived"]),
-            ("tests/connection.rs", &["rule_29_s20_content_may_not_pause"]),
+            ("tests/connection/deadlines.rs", &["rule_29_s20_content_may_not_pause"]),
         ],
     ),
     (
@@ -205,7 +205,7 @@ pub(super) const ROWS: &[Row] = &[
         "`ignore_user_abort()`, `connection_status()`, `connection_aborted()`, without a write and after a finished response",
         &[
             (LIFECYCLE, &["a_client_that_leaves_ends_the_script_unless_it_ignores_that"]),
-            ("php-sys/tests/shim.rs", &["abort_is_noticed_without_a_write"]),
+            ("php-sys/tests/shim/endings.rs", &["abort_is_noticed_without_a_write"]),
         ],
     ),
     (
@@ -244,7 +244,7 @@ pub(super) const ROWS: &[Row] = &[
         "a slow upload holds no thread, and ends",
         &[
             (SERVER, &["a_slow_upload_occupies_no_thread"]),
-            ("tests/connection.rs", &["rule_29_s20_content_may_not_pause"]),
+            ("tests/connection/deadlines.rs", &["rule_29_s20_content_may_not_pause"]),
         ],
     ),
     (
@@ -382,10 +382,17 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         64,
-        "`ini_set()` lasts one request",
+        "`ini_set()` holds at once, and lasts one request",
         &[
             (SCRIPTS, &["settings_are_the_configured_ones_and_ini_set_lasts_one_request"]),
-            (ISOLATION, &["settings_of_a_request_end_with_it", "a_raised_memory_limit_ends_with_its_request"]),
+            (
+                ISOLATION,
+                &[
+                    "settings_of_a_request_end_with_it",
+                    "a_raised_memory_limit_ends_with_its_request",
+                    "a_lowered_memory_limit_holds_at_once",
+                ],
+            ),
         ],
     ),
     (

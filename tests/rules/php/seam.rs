@@ -3,6 +3,11 @@
 use super::Row;
 
 const SHIM: &str = "php-sys/tests/shim.rs";
+const INPUT: &str = "php-sys/tests/shim/input.rs";
+const OUTPUT: &str = "php-sys/tests/shim/output.rs";
+const ENDINGS: &str = "php-sys/tests/shim/endings.rs";
+const TIME_LIMITS: &str = "php-sys/tests/shim/time_limits.rs";
+const APART: &str = "php-sys/tests/shim/requests_apart.rs";
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -26,14 +31,14 @@ pub(super) const ROWS: &[Row] = &[
         "a thread attaches once, keeps its caches, and starts anew when a request leaves it in an unknown state",
         &[
             ("tests/php.rs", &["a_request_that_cannot_be_set_up_is_answered_500"]),
-            (SHIM, &["form_that_exceeds_the_memory_limit"]),
+            (ENDINGS, &["form_that_exceeds_the_memory_limit"]),
         ],
     ),
     (
         4,
         "each request begins with status 200, no user, no content type and an empty query",
         &[
-            (SHIM, &["authorization_does_not_outlive_its_request"]),
+            (INPUT, &["authorization_does_not_outlive_its_request"]),
             (
                 "src/php/request.rs",
                 &["what_is_absent_is_null_except_the_query", "nothing_is_left_of_the_request_before"],
@@ -60,7 +65,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         7,
         "content is read to its end, and what nobody reads is left alone",
-        &[(SHIM, &["content_is_read_to_its_end", "unread_content_is_left_alone"])],
+        &[(INPUT, &["content_is_read_to_its_end", "unread_content_is_left_alone"])],
     ),
     (
         8,
@@ -79,11 +84,11 @@ pub(super) const ROWS: &[Row] = &[
         10,
         "heads are sent once, with what a callback adds, and never half",
         &[
-            (SHIM, &["header_callback_may_write", "more_headers_than_fit_on_the_stack"]),
+            (OUTPUT, &["header_callback_may_write", "more_headers_than_fit_on_the_stack"]),
             ("src/php/response.rs", &["too_many_fields_are_an_error_and_not_half_a_head"]),
         ],
     ),
-    (11, "`flush()` before any output sends the head", &[(SHIM, &["flush_before_output_sends_the_headers"])]),
+    (11, "`flush()` before any output sends the head", &[(OUTPUT, &["flush_before_output_sends_the_headers"])]),
     (
         12,
         "a small page crosses once and has a length; a client that reads slowly holds back the script or fills a file",
@@ -100,7 +105,7 @@ pub(super) const ROWS: &[Row] = &[
         "time limits take no system calls of their own, and end what sleeps or waits",
         &[
             (
-                SHIM,
+                TIME_LIMITS,
                 &[
                     "time_limits_are_for_the_owner",
                     "setting_a_limit_clears_what_was_told",
@@ -114,7 +119,7 @@ pub(super) const ROWS: &[Row] = &[
         14,
         "no Rust frame is jumped over: aborts and errors in every callback end as they should",
         &[(
-            SHIM,
+            ENDINGS,
             &["abort_ends_the_script_and_runs_its_shutdown_functions", "abort_in_the_last_output", "memory_limit"],
         )],
     ),
@@ -134,34 +139,31 @@ pub(super) const ROWS: &[Row] = &[
     (
         17,
         "scripts run in their own directory, shutdown functions in the server's",
-        &[(SHIM, &["directories", "settings_and_directory_do_not_leak"])],
+        &[(APART, &["directories", "settings_and_directory_do_not_leak"])],
     ),
-    (18, "`filter_input(INPUT_SERVER, ...)` sees `$_SERVER`", &[(SHIM, &["filter_input_sees_server_variables"])]),
+    (18, "`filter_input(INPUT_SERVER, ...)` sees `$_SERVER`", &[(INPUT, &["filter_input_sees_server_variables"])]),
     (
         19,
-        "programs inherit no socket, no other file and no signal mask",
+        "programs inherit no socket, no other file and no signal mask, and a script can run what it has just written",
         &[
-            (
-                "tests/process.rs",
-                &[
-                    "programs_that_php_starts_inherit_nothing_of_the_server",
-                    "a_sleeping_script_does_not_notice_the_servers_signals",
-                ],
-            ),
+            ("tests/process.rs", &["programs_that_php_starts_inherit_nothing_of_the_server"]),
+            ("tests/process/signals.rs", &["a_sleeping_script_does_not_notice_the_servers_signals"]),
             (
                 "tests/behaviours/process.rs",
                 &[
                     "programs_inherit_no_file_but_those_that_they_are_given",
                     "programs_start_from_the_scripts_directory",
                     "mail_is_sent_in_the_scripts_directory_and_environment",
+                    "programs_run_as_soon_as_they_are_written",
                 ],
             ),
+            ("tests/behaviours/starts.rs", &["a_start_that_hangs_does_not_hold_up_all_others"]),
         ],
     ),
     (
         20,
         "requests on several threads share nothing",
-        &[(SHIM, &["threads_do_not_share_requests"]), ("tests/php.rs", &["request_is_seen"])],
+        &[(APART, &["threads_do_not_share_requests"]), ("tests/php.rs", &["request_is_seen"])],
     ),
     (
         21,

@@ -81,7 +81,7 @@ pub(super) const ROWS: &[Row] = &[
         "deep recursion is PHP's own error, long chains are freed, and the memory is given back",
         &[
             (THREADS, &["deep_recursion_is_an_error", "the_memory_of_a_deep_stack_is_given_back"]),
-            ("php-sys/tests/shim.rs", &["deep_recursion_is_an_error_of_php"]),
+            ("php-sys/tests/shim/endings.rs", &["deep_recursion_is_an_error_of_php"]),
         ],
     ),
     (

@@ -14,8 +14,7 @@ fn text(len: usize) -> Vec<u8> {
 
 /// Bytes that do not shrink.
 fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    (0..len).map(|_| random.below(256) as u8).collect()
+    Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).bytes(len)
 }
 
 fn options(change: impl FnOnce(&mut compression::Options)) -> Options {
