@@ -33,6 +33,8 @@ use frames::*;
 use support::{Server, TemporaryDirectory, waiting};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Of a server whose clients have pauses, which on a busy machine may be long.
+const PATIENT: &str = "write_timeout = \"10m\"\ncontent_timeout = \"10m\"\ndrain_timeout = \"10m\"";
 
 /// Says how much it was sent.
 const INDEX: &str = "<?php echo $_SERVER['SERVER_PROTOCOL'], ' ', strlen(file_get_contents('php://input'));";

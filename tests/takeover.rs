@@ -8,7 +8,9 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Connection, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, site, wait_until, waiting};
+use support::{
+    Connection, Server, TemporaryDirectory, WAITING, answer, ask_at, busy, is_running, site, wait_until, waiting,
+};
 
 /// A process that leaves waits so long for one more request on a connection; clients of a busy machine may pause.
 const PATIENT: &str = "linger_timeout = \"20s\"";
@@ -92,10 +94,6 @@ fn successor_of(server: &Server) -> u32 {
     let log = server.log();
     let line = log.lines().rfind(|line| line.contains("is starting from")).expect("a line about it");
     line.split("process ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a number").parse().expect("a number")
-}
-
-fn is_running(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[test]

@@ -3,8 +3,9 @@
  *
  *     bare PORT FILE
  *
- * Nothing that speaks HTTP can be cheaper with these system calls (epoll_wait, recv, send), and so it tells how much of a
- * server's time is the kernel's. A request is whatever ends in an empty line; nothing is checked, nobody should use it.
+ * It makes the system calls of a server that is edge-triggered (epoll_wait, recv, send) and does next to nothing else, and so
+ * it tells, within a per cent or two, how much of such a server's time is the kernel's. A request is whatever ends in an
+ * empty line; nothing is checked, nobody should use it.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +21,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, REQUEST_BYTES_MAX = 16384, RESPONSE_BYTES_MAX = 65536, BACKLOG = 4096 };
+enum { EVENTS = 256, REQUEST_BYTES_MAX = 16384, RESPONSE_BYTES_MAX = 65536, BACKLOG = 4096, CONNECTIONS_MAX = 65536 };
+
+static const uint32_t EMPTY_LINE = 0x0d0a0d0a;
 
 static char response[RESPONSE_BYTES_MAX];
 static size_t response_len;
+/* Of each connection, by its descriptor: the last four bytes received, since a request may come in pieces. */
+static uint32_t last_bytes[CONNECTIONS_MAX];
 
 static void fail(const char *what)
 {
@@ -61,26 +67,32 @@ static void accept_all(int loop, int listener)
 {
 	int connection;
 	while ((connection = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-		struct epoll_event event = { .events = EPOLLIN, .data.fd = connection };
-		if (epoll_ctl(loop, EPOLL_CTL_ADD, connection, &event)) {
+		/* Without EPOLLET the kernel would poll each again at the next epoll_wait. */
+		struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = connection };
+		if (connection >= CONNECTIONS_MAX || epoll_ctl(loop, EPOLL_CTL_ADD, connection, &event)) {
 			fail("cannot watch a connection");
 		}
+		last_bytes[connection] = 0;
 	}
 }
 
-/* One recv, one send. */
-static void answer(int connection)
+/* One recv, one send. Nobody tells twice what there is: more may be left where the buffer is full, and the end behind it. */
+static void answer(int connection, int is_over)
 {
 	char request[REQUEST_BYTES_MAX];
-	ssize_t len = recv(connection, request, sizeof request, 0);
-	if (len <= 0) {
-		if (len == 0 || errno != EAGAIN) {
-			close(connection);
+	ssize_t len;
+	do {
+		len = recv(connection, request, sizeof request, 0);
+		for (ssize_t index = len > 4 ? len - 4 : 0; index < len; index++) {
+			last_bytes[connection] = last_bytes[connection] << 8 | (unsigned char)request[index];
 		}
-	} else if (len >= 4 && !memcmp(request + len - 4, "\r\n\r\n", 4)
-		&& send(connection, response, response_len, MSG_NOSIGNAL) != (ssize_t)response_len) {
-		close(connection);
-	}
+		if (len == 0 || (len < 0 && errno != EAGAIN)
+			|| (len > 0 && last_bytes[connection] == EMPTY_LINE
+				&& send(connection, response, response_len, MSG_NOSIGNAL) != (ssize_t)response_len)) {
+			close(connection);
+			return;
+		}
+	} while (len == sizeof request || (is_over && len > 0));
 }
 
 int main(int count, char **words)
@@ -101,7 +113,7 @@ int main(int count, char **words)
 			if (events[index].data.fd == listener) {
 				accept_all(loop, listener);
 			} else {
-				answer(events[index].data.fd);
+				answer(events[index].data.fd, events[index].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 			}
 		}
 	}

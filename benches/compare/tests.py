@@ -5,7 +5,10 @@ import email
 import io
 import re
 import socket
+import subprocess
+import tempfile
 import threading
+import time
 import types
 import unittest
 from contextlib import contextmanager
@@ -13,7 +16,7 @@ from pathlib import Path
 from unittest import mock
 from xml.etree import ElementTree
 
-from harness import (chart, compare, connections, figures, idle, libphp, load, options, publish, rates, report,
+from harness import (bare, chart, compare, connections, figures, idle, libphp, load, options, publish, rates, report,
                      scenario, server, syscalls, tables, targets)
 from harness.error import BenchError
 
@@ -122,6 +125,55 @@ class Servers(unittest.TestCase):
         self.assertEqual(len(set(server.free_ports(20))), 20)
 
 
+class Bare(unittest.TestCase):
+    REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    RESPONSE = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+    @classmethod
+    def setUpClass(cls):
+        place = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        bare.build(place / "bare")
+        (place / "response").write_bytes(cls.RESPONSE)
+        cls.port, = server.free_ports(1)
+        loop = subprocess.Popen([place / "bare", str(cls.port), place / "response"])
+        cls.addClassCleanup(loop.wait)
+        cls.addClassCleanup(loop.kill)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return cls.connect().close()
+            except ConnectionRefusedError:
+                if loop.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    @classmethod
+    def connect(cls):
+        return socket.create_connection(("127.0.0.1", cls.port), timeout=60)
+
+    def test_a_request_in_two_pieces_is_answered(self):
+        with self.connect() as client, self.connect() as other:
+            for length in range(1, len(self.REQUEST)):
+                client.sendall(self.REQUEST[:length])
+                # Whoever comes later is answered later: the loop has had the first piece.
+                other.sendall(self.REQUEST)
+                self.assertEqual(other.recv(1000), self.RESPONSE)
+                client.sendall(self.REQUEST[length:])
+                self.assertEqual(client.recv(1000), self.RESPONSE)
+
+    def test_a_request_that_fills_the_buffer_is_answered(self):
+        for length in (16384, 16385, 40000):
+            with self.connect() as client:
+                client.sendall(self.REQUEST.rjust(length, b"x"))
+                self.assertEqual(client.recv(1000), self.RESPONSE)
+
+    def test_who_says_no_more_is_answered_and_closed(self):
+        with self.connect() as client:
+            client.sendall(self.REQUEST)
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual((client.recv(1000), client.recv(1000)), (self.RESPONSE, b""))
+
+
 class Load(unittest.TestCase):
     H2LOAD = """
 finished in 1.00s, 3.00 req/s, 3.29KB/s
@@ -209,9 +261,9 @@ class Rates(unittest.TestCase):
         on_time, late = [(100, 9)], [(900, 300)]
         run = at_rates([[(150, 9)], on_time, late], [on_time, on_time, on_time])
         self.assertEqual(self.WORST.row({"rates": run})[2:],
-                         ("1.50", "**missed**, without 1 of 6 rounds: the load was late"))
+                         ("1.50", "**missed**, without 1 of 6 rounds: the load was late; not known of scenario-2"))
         self.assertEqual(self.WORST.row({"rates": at_rates([late], [on_time])})[3],
-                         "not measured, without 1 of 2 rounds: the load was late")
+                         "not measured, without 1 of 2 rounds: the load was late; not known of scenario-0")
         self.assertEqual(self.WORST.row({})[3], "not measured")
         self.assertEqual(self.WORST.row({"rates": at_rates([on_time], [on_time])})[3], "met")
 
@@ -223,7 +275,9 @@ class Rates(unittest.TestCase):
 
     def test_no_loss_is_told_of_rounds_that_were_late(self):
         self.assertIn("p99 of 0.90 ms", tables.losses({"rates": at_rates([[(900, 9)]], [[(100, 9)]])}))
-        self.assertEqual(tables.losses({"rates": at_rates([[(900, 300)]], [[(100, 9)]])}), "In nothing that was measured.")
+        self.assertEqual(tables.losses({"rates": at_rates([[(900, 300)]], [[(100, 9)]])}),
+                         "- scenario-0 at 30 % (`run rates`): p99 not known, without a good round of ephpm in which the load "
+                         "was on time")
 
 
 class Page(unittest.TestCase):
@@ -268,6 +322,12 @@ class Page(unittest.TestCase):
     def test_losses_are_told_whatever_their_size(self):
         self.assertIn("php-hello (`run compare`): 1.01 times", tables.losses({"compare": comparison([101], [100])}))
         self.assertNotIn("php-hello", tables.losses({"compare": comparison([99], [100])}))
+
+    def test_fewer_requests_a_second_are_a_loss_whatever_they_cost(self):
+        run = comparison([10], [20])
+        run["rounds"]["php-hello"]["nginx-fpm"][0]["requests_per_second"] = 200_000
+        self.assertEqual(tables.losses({"compare": run}),
+                         "- php-hello (`run compare`): 100,000 requests/s beside 200,000 of nginx-fpm")
 
     def test_a_busy_machine_is_told(self):
         self.assertNotIn("trusted", tables.machine({"compare": comparison([1], [2])}))

@@ -85,11 +85,12 @@ pub const STREAM_SEND_HIGH: u64 = 64 * 1024;
 /// Bytes that wait, below which it is again.
 pub const STREAM_SEND_LOW: u64 = 32 * 1024;
 
-/// Bytes in memory of responses that wait for their HTTP/2 peers, all together. With more, those that have taken nothing
-/// for [`STALL_LOOK`] are given up. A connection holds as much as a hundred of HTTP/1.
+/// Bytes in memory of responses that wait for their HTTP/2 peers, all together, beyond [`STALLED_BYTES_FAIR`] of each
+/// connection. With more, those that have taken nothing for [`STALL_LOOK`] are given up, of connections that hold more
+/// than that. A connection holds as much as a hundred of HTTP/1.
 pub const STALLED_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// What each connection may hold besides, which is not counted, or else one client could decide how all others fare: as
-/// much as two or three connections of HTTP/1, which nobody counts either.
+/// What each connection may hold besides, which is not counted and for which none is given up, or else one client could
+/// decide how all others fare: as much as two or three connections of HTTP/1, which nobody counts either.
 pub const STALLED_BYTES_FAIR: u64 = 1024 * 1024;
 /// How often it is looked how much that is.
 pub const STALL_LOOK: Duration = Duration::from_secs(1);
@@ -108,7 +109,7 @@ pub const ENCODERS_MAX: usize = 64;
 pub const READ_BUDGET: usize = 64 * 1024;
 /// Bytes written to one connection in one turn.
 pub const WRITE_BUDGET: usize = 1024 * 1024;
-/// Connections accepted from one listener in one turn.
+/// Connections accepted in one turn, from all listeners of a loop, one after the other.
 pub const ACCEPT_BUDGET: usize = 64;
 
 /// The stack of a PHP thread: address space, of which only what is used takes memory. PHP's functions look how much they

@@ -88,6 +88,8 @@ pub struct EventLoop {
     poll: Poll,
     slots: Schedule<Slot>,
     listeners: Vec<Listener>,
+    /// The index of the one whose turn it is to be accepted from.
+    next_listener: usize,
     bell: Arc<Bell>,
     clock: Clock,
     scratch: Scratch,
@@ -133,6 +135,7 @@ impl EventLoop {
             poll,
             slots: Schedule::new(clock.now),
             listeners: Vec::new(),
+            next_listener: 0,
             bell,
             clock,
             scratch: Scratch::default(),

@@ -105,7 +105,7 @@ echo 'hinted';
 fn scripts_that_send_nothing_but_hints_keep_nobody() {
     let site = site();
     fs::write(site.path().join("hinting.php"), HINTING).unwrap();
-    let server = Server::builder(site.path()).workers(4).start();
+    let server = Server::builder(site.path()).workers(4).server(PATIENT).start();
     // Of each version one that reads and one that does not.
     let mut clients = [(); 2].map(|()| Client::connect(&server, &[]));
     let mut old = [(); 2].map(|()| server.connect());

@@ -110,15 +110,19 @@ def rates(run):
 
 
 def ms(rounds, name):
-    """The median over the rounds in which the load was on time; over all, and marked, if it never was.
+    """The median over the rounds in which the load was on time; over all, and marked, if it never was. Marked otherwise if
+    that was in fewer than half.
 
     >>> late, on_time = {"p99_us": 9000, "own_delay_p99_us": 900}, {"p99_us": 1000, "own_delay_p99_us": 9}
     >>> ms([late, on_time], "p99_us"), ms([late], "p99_us"), ms([{"problem": "x"}], "p99_us")
     ('1.00', '9.00 !', 'failed')
+    >>> ms([late, on_time, late], "p99_us")
+    '1.00 ?'
     """
     good = good_rounds(rounds)
     on_time = rounds_on_time(rounds)
-    return f"{middle(on_time or good, name) / 1e3:.2f}{'' if on_time else ' !'}" if good else "failed"
+    mark = " !" if not on_time else " ?" if 2 * len(on_time) < len(good) else ""
+    return f"{middle(on_time or good, name) / 1e3:.2f}{mark}" if good else "failed"
 
 
 def memory(run):
@@ -160,17 +164,23 @@ def syscalls(run):
 
 
 def losses(results):
-    """Every comparison in which a peer did better."""
+    """Every comparison in which a peer did better, and those that could not be made."""
     found = []
     for command in ("compare", "keepalive", "lighttpd", "http2", "wordpress"):
         for scenario, of in results.get(command, {}).get("rounds", {}).items():
             found += [f"- {scenario} (`run {command}`): {median(compared):.2f} times the CPU time of {peer}"
                       for peer, rounds in of.items() if (compared := ratios(of[OURS], rounds)) and median(compared) > 1]
+            served = {name: middle(good, "requests_per_second") for name, each in of.items() if (good := good_rounds(each))}
+            found += [f"- {scenario} (`run {command}`): {served[OURS]:,.0f} requests/s beside {other:,.0f} of {peer}"
+                      for peer, other in served.items() if served.get(OURS, other) < other]
     for scenario, of in results.get("rates", {}).get("rates", {}).items():
         for share, at in of["shares"].items():
             middles = {name: targets.p99(rounds) for name, rounds in at["rounds"].items() if rounds_on_time(rounds)}
             found += [f"- {scenario} at {share} % (`run rates`): p99 of {middles[OURS] / 1e3:.2f} ms beside "
                       f"{other / 1e3:.2f} ms of {name}" for name, other in middles.items() if middles.get(OURS, 0) > other]
+            if unknown := [name for name in at["rounds"] if name not in middles]:
+                found.append(f"- {scenario} at {share} % (`run rates`): p99 not known, without a good round of "
+                             f"{' and '.join(unknown)} in which the load was on time")
     for protocol, called in (("http1", "HTTP/1.1"), ("http2", "HTTP/2")):
         of = {name: each[protocol]["pss_per_connection"] for name, each in results.get("memory", {}).get("memory", {}).items()}
         found += [f"- an idle {called} connection (`run memory`): {of[OURS]:,.0f} bytes beside {other:,.0f} of {name}"

@@ -133,9 +133,13 @@ def rounds_at(results, share):
 
 
 def late_remark(results, share):
-    """How many rounds were left out for the load."""
+    """How many rounds were left out for the load, and the scenarios of which nothing is left."""
     told = left_out([own for rounds in rounds_at(results, share) for own in rounds.values()])
-    return "" if told.startswith("0 ") else f", without {told} rounds: the load was late"
+    if told.startswith("0 "):
+        return ""
+    unknown = [name for name, rounds in zip(results["rates"]["rates"], rounds_at(results, share), strict=True)
+               if not all(rounds_on_time(rounds[name]) for name in (OURS, FPM))]
+    return f", without {told} rounds: the load was late" + (f"; not known of {', '.join(unknown)}" if unknown else "")
 
 
 def left_out(of_servers):

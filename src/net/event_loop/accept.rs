@@ -43,13 +43,16 @@ impl EventLoop {
         self.slots.len() < self.shared.options.connections_max
     }
 
+    /// Accepts one connection from each listener in turn. Those who come by one must not keep others from coming by
+    /// another, however many they are and however long they go on.
     pub(super) fn accept(&mut self) -> io::Result<()> {
-        let mut index = 0;
         let mut budget = ACCEPT_BUDGET;
         let mut is_exhausted = false;
-        while budget > 0 && self.may_accept() && index < self.listeners.len() {
+        while budget > 0 && self.may_accept() {
+            let index = self.next_listener;
             if !self.listeners[index].ready {
-                index += 1;
+                // One of them is.
+                self.pass_on();
                 continue;
             }
             if !self.has_room() {
@@ -66,7 +69,10 @@ impl EventLoop {
             budget -= 1;
             let listener = &mut self.listeners[index];
             match listener.accept() {
-                Ok((transport, peer)) => self.take(index, transport, peer),
+                Ok((transport, peer)) => {
+                    self.pass_on();
+                    self.take(index, transport, peer);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
                 Err(error) if socket::is_exhausted(&error) => {
                     self.disk.shed();
@@ -75,6 +81,7 @@ impl EventLoop {
                     if self.evict() == 0 && is_exhausted {
                         log::error!("cannot accept connections for a moment: {error}");
                         self.refuse_waiting(index);
+                        self.pass_on();
                         self.accept_paused_until = Some(self.clock.now + ACCEPT_PAUSE);
                     }
                     is_exhausted = true;
@@ -85,6 +92,14 @@ impl EventLoop {
             }
         }
         Ok(())
+    }
+
+    /// It is another listener's turn.
+    fn pass_on(&mut self) {
+        self.next_listener += 1;
+        if self.next_listener == self.listeners.len() {
+            self.next_listener = 0;
+        }
     }
 
     /// Accepts everything that waits, as far as there are file descriptors.

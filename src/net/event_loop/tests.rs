@@ -103,6 +103,13 @@ impl Scene {
     /// Runs a loop until the queue was told something after a request was submitted to it: how many turns of the loop
     /// later that was, what it was, and whether the client that came last still waited to be taken or refused.
     fn run(self, drains: bool) -> (u64, &'static str, bool) {
+        let [submitted, (what, turns, waits)] = self.told(drains);
+        assert_eq!((submitted.0, submitted.2), ("submit", true), "the loop comes to it first");
+        (turns - submitted.1, what, waits)
+    }
+
+    /// The first two things that the queue is told, each with the number of the turn and whether that client waited.
+    fn told(self, drains: bool) -> [(&'static str, u64, bool); 2] {
         let root = std::env::temp_dir().join(format!("ephpm-loop-{}-{:p}", std::process::id(), &raw const self));
         std::fs::create_dir_all(&root).unwrap();
         std::fs::write(root.join("a.php"), "").unwrap();
@@ -123,13 +130,11 @@ impl Scene {
         assert!(remote.set(event_loop.remote()).is_ok());
         assert!(dispatch.turns.set(Arc::clone(&event_loop.turns)).is_ok());
         let thread = std::thread::spawn(move || event_loop.run());
-        let submitted = told.recv_timeout(PATIENCE).expect("a request");
-        let (what, turns, waits) = told.recv_timeout(PATIENCE).expect("a word about it");
+        let words = ["a request", "a word about it"].map(|what| told.recv_timeout(PATIENCE).expect(what));
         remote.get().unwrap().stop();
         thread.join().unwrap().unwrap();
         std::fs::remove_dir_all(root).unwrap();
-        assert_eq!((submitted.0, submitted.2), ("submit", true), "the loop comes to it first");
-        (turns - submitted.1, what, waits)
+        words
     }
 }
 
@@ -166,6 +171,18 @@ fn connections_that_are_only_refused_delay_no_request() {
     (0..3).for_each(|_| scene.listen(WAITING, b""));
     const { assert!(4 * WAITING > 3 * ACCEPT_BUDGET) };
     assert_eq!(scene.run(false), (1, "hand over", true));
+}
+
+/// Whoever connects to one address without end, those who come by another are taken in the same turn.
+#[test]
+fn listeners_are_accepted_from_by_turns() {
+    let mut scene = Scene::new(0);
+    (0..2).for_each(|_| scene.listen(WAITING, b""));
+    scene.listen(1, REQUEST);
+    scene.listen(WAITING, b"");
+    const { assert!(WAITING > ACCEPT_BUDGET) };
+    let [(what, turn, _), _] = scene.told(false);
+    assert_eq!((what, turn), ("submit", 1));
 }
 
 #[test]

@@ -183,9 +183,9 @@ settings! {
         /// Requests that a peer may give up within ten seconds, beside as many as it lets end; one that gives up
         /// more is closed: 1 to 1,000,000. Default: 300.
         resets_max: u32 = integer(1, 1_000_000), "300";
-        /// Bytes of all responses in memory that wait for their peers. With more, those that have taken nothing for a
-        /// second are given up, whatever `server.write_timeout` is. A MiB of each connection is not counted, and each
-        /// process counts for itself: 0 to 1024 GiB. Default: 256 MiB.
+        /// Bytes of all responses in memory that wait for their peers; a MiB of each connection is not counted. With
+        /// more, those of connections that hold more than that MiB are given up if they have taken nothing for a second,
+        /// whatever `server.write_timeout` is. Each process counts for itself: 0 to 1024 GiB. Default: 256 MiB.
         stalled_bytes_max: u64 = size(0, 1 << 40), "256M";
     }
     /// `[headers]`: fields of every final response, by the path of the request. `*` in a path
