@@ -301,6 +301,7 @@ impl Client {
                 self.pending.extend_from_slice(&buf[..n]);
                 Ok(())
             }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(format!("  {error}, after {}", self.pending.escape_ascii())),
         }
     }

@@ -1,6 +1,6 @@
 //! Clients of HTTP/2: several requests at once on one connection, some of them given up.
 
-use std::io::{Error, Read, Result, Write};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::asks;
@@ -81,6 +81,7 @@ fn receive(stream: &mut TcpStream, wanted: &[Wanted]) -> Result<Received> {
     while !wanted.iter().all(|Wanted { stream, .. }| received.answers.get(stream).is_some_and(is_over)) {
         match stream.read(&mut buf) {
             Ok(len) if len > 0 => received.feed(&buf[..len]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             over => return Err(Error::other(format!("{over:?} after {}", missing(&received, wanted)))),
         }
     }

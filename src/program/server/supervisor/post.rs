@@ -47,11 +47,13 @@ impl Post {
         let mut line = self.line.try_clone()?;
         let run = move || {
             let mut word = [0];
-            while matches!(line.read(&mut word), Ok(1)) {
-                match word[0] {
-                    LEAVE => signal::raise(Signal::Upgraded),
-                    END_NOW => signal::raise(Signal::StopNow),
-                    _ => {}
+            loop {
+                match line.read(&mut word) {
+                    Ok(1) if word[0] == LEAVE => signal::raise(Signal::Upgraded),
+                    Ok(1) if word[0] == END_NOW => signal::raise(Signal::StopNow),
+                    Ok(1) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(_) | Err(_) => break,
                 }
             }
             signal::raise(Signal::Stop);
